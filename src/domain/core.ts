@@ -1,0 +1,61 @@
+import type { Db } from "../../db/open.ts";
+import type { Log } from "../log.ts";
+
+/** Milliseconds since 1970 (UTC). */
+export type Clock = () => number;
+
+/** Hashing of passwords at a bounded rate. Throws DomainError `overloaded` when too many are waiting. */
+export interface Passwords {
+  /** argon2id in PHC form. */
+  hash(password: string): Promise<string>;
+  /** With `null` for a hash it takes as long and answers false, so that an unknown account costs the same. */
+  verify(password: string, hash: string | null): Promise<boolean>;
+  /** True when the hash was made with other parameters than today's. */
+  isOutdated(hash: string): boolean;
+}
+
+/**
+ * Tells workers that the task table has news. A nudge carries no task: it may be lost (a sweep finds what is
+ * overdue) or doubled (a claim is one UPDATE), so nobody waits for it.
+ */
+export interface JobQueue {
+  /** Called after the commit. Never throws and never waits for a broker. */
+  nudge(): void;
+  /**
+   * Calls `work` after each nudge, and once after every reconnection; at most `concurrency` calls at a time.
+   * The nudge is acknowledged when the promise settles, whichever way. The handle's `stop` takes no new nudge
+   * and resolves when the running calls have ended.
+   */
+  consume(concurrency: number, work: () => Promise<void>): Promise<{ stop(): Promise<void> }>;
+  /** Resolves when nudges flow, else rejects with the reason. */
+  check(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Where finished documents are kept. Keys are flat names made of ids: `[a-z0-9-]+\.[a-z]+`. */
+export interface DocumentStore {
+  /** Stores the whole object or nothing. May be called twice with the same key and bytes. */
+  put(key: string, bytes: Uint8Array, contentType: string): Promise<void>;
+  /** `null` when there is no such object; any other failure rejects. */
+  get(key: string): Promise<Uint8Array | null>;
+  /** A URL that works without signing in until `ttlSeconds` from now. It does not look whether the object exists. */
+  link(key: string, ttlSeconds: number): Promise<string>;
+  /** Resolves when objects can be stored and read, else rejects with the reason. */
+  check(): Promise<void>;
+}
+
+export type CoreSettings = {
+  /** The newest secret signs, all of them verify. */
+  readonly jwtSecrets: readonly [Uint8Array, ...Uint8Array[]];
+};
+
+/** What every domain verb takes as its first argument. */
+export type Core = {
+  readonly db: Db;
+  readonly queue: JobQueue;
+  readonly documents: DocumentStore;
+  readonly passwords: Passwords;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly settings: CoreSettings;
+};
