@@ -93,7 +93,10 @@ export const accountRoles = sqliteTable(
       .notNull()
       .references(() => roles.id, { onDelete: "cascade" }),
   },
-  (table) => [primaryKey({ columns: [table.accountId, table.roleId] }), index("account_roles_role").on(table.roleId)],
+  (table) => [
+    primaryKey({ columns: [table.accountId, table.roleId] }),
+    index("account_roles_role").on(table.roleId),
+  ],
 );
 
 /** Running totals of a player. Absent until first written: all zero. */
@@ -160,8 +163,6 @@ export const reportTasks = sqliteTable(
   (table) => [
     index("report_tasks_due").on(table.dueAt).where(sql`status IN ('PENDING', 'PROCESSING')`),
     index("report_tasks_subject").on(table.subjectId, table.kind, table.id),
-    // One waiting document per player: asking again while it waits joins it.
-    uniqueIndex("report_tasks_waiting").on(table.subjectId).where(sql`kind = 'player' AND status = 'PENDING'`),
     check("report_tasks_lease", sql`(status = 'PROCESSING') = (lease_owner IS NOT NULL)`),
   ],
 );

@@ -1,5 +1,6 @@
 import type { Db } from "../../db/open.ts";
 import type { Log } from "../log.ts";
+import type { Tokens } from "./tokens.ts";
 
 /** Milliseconds since 1970 (UTC). */
 export type Clock = () => number;
@@ -22,7 +23,8 @@ export interface JobQueue {
   /** Called after the commit. Never throws and never waits for a broker. */
   nudge(): void;
   /**
-   * Calls `work` after each nudge, and once after every reconnection; at most `concurrency` calls at a time.
+   * Calls `work` after each nudge, once when it begins and once after every reconnection; at most `concurrency`
+   * calls at a time. Nudges that wait for a free call may share one.
    * The nudge is acknowledged when the promise settles, whichever way. The handle's `stop` takes no new nudge
    * and resolves when the running calls have ended.
    */
@@ -44,18 +46,13 @@ export interface DocumentStore {
   check(): Promise<void>;
 }
 
-export type CoreSettings = {
-  /** The newest secret signs, all of them verify. */
-  readonly jwtSecrets: readonly [Uint8Array, ...Uint8Array[]];
-};
-
 /** What every domain verb takes as its first argument. */
 export type Core = {
   readonly db: Db;
   readonly queue: JobQueue;
   readonly documents: DocumentStore;
   readonly passwords: Passwords;
+  readonly tokens: Tokens;
   readonly clock: Clock;
   readonly log: Log;
-  readonly settings: CoreSettings;
 };

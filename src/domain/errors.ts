@@ -14,6 +14,8 @@ export const ERROR_CODES = [
   "usernameInvalid",
   "passwordTooLong",
   "passwordTooWeak",
+  "lastAdmin",
+  "unknownRole",
   "overloaded",
   "unavailable",
 ] as const;

@@ -1,3 +1,8 @@
+import type { Account } from "./accounts.ts";
+import type { Core } from "./core.ts";
+import * as games from "./games.ts";
+import * as statistics from "./statistics.ts";
+
 export type ReportGame = {
   readonly role: string;
   readonly result: "win" | "loss" | "draw";
@@ -26,3 +31,25 @@ export type Report = {
   /** Oldest first, at most 200: what the chart is drawn from; the last ten make the table. */
   readonly games: readonly ReportGame[];
 };
+
+const CHART_GAMES = 200;
+
+/** Reads a player's figures as they are now. Never an e-mail address: documents are shared. */
+export async function read(core: Core, taskId: string, account: Account): Promise<Report> {
+  const [counters, newest] = await Promise.all([
+    statistics.read(core, account.id),
+    games.newest(core, account.id, CHART_GAMES),
+  ]);
+  return {
+    version: 1,
+    taskId,
+    accountUuid: account.uuid,
+    username: account.username,
+    fullName: account.fullName,
+    madeAt: core.clock(),
+    counters,
+    games: newest
+      .map(({ role, result, durationSeconds, playedAt }) => ({ role, result, durationSeconds, playedAt }))
+      .reverse(),
+  };
+}

@@ -1,0 +1,153 @@
+import { Database, type Statement } from "bun:sqlite";
+import { type Connection, type Method, type Query, type Result, type Row, shaped } from "./connection.ts";
+import { DatabaseError } from "./errors.ts";
+import { GroupCommit, type GroupLimits } from "./group-commit.ts";
+import { isBusy, normalised } from "./sqlite-failure.ts";
+import { StatementCache } from "./statements.ts";
+import { assertBindable } from "./values.ts";
+
+const CACHED_STATEMENTS = 512;
+const BUSY_RETRY_MS = 5;
+const DEFAULT_LIMITS: GroupLimits = { groupUnits: 256, queuedUnits: 20_000, busyDeadlineMs: 5_000 };
+
+/**
+ * One connection to a database file or to memory. Reads run at once; writes share commits and are durable when
+ * their promise resolves. As no transaction outlives a turn of the event loop, no read sees uncommitted rows.
+ */
+export async function openLocal(path: string, options: Partial<GroupLimits>): Promise<Connection> {
+  const limits = { ...DEFAULT_LIMITS, ...options };
+  const database = await openFile(path, limits.busyDeadlineMs);
+  const statements = new StatementCache(database, CACHED_STATEMENTS);
+  const groups = new GroupCommit(database, statements, limits);
+  const dataVersion = database.prepare("PRAGMA data_version");
+  const snapshot = { begin: database.prepare("BEGIN"), end: database.prepare("COMMIT") };
+  let reads = 0;
+  let closing: Promise<void> | null = null;
+
+  /** Retries what another process's lock refused; everything else fails at once. */
+  function attempt<T>(run: () => Promise<T>): Promise<T> {
+    try {
+      if (closing !== null) throw new DatabaseError("unavailable", "The database is closed.");
+      return run();
+    } catch (error) {
+      return isBusy(error) ? later(run, limits.busyDeadlineMs) : Promise.reject(normalised(error));
+    }
+  }
+
+  function query(sql: string, params: readonly unknown[], method: Method): Promise<Result> {
+    return attempt(() => {
+      assertBindable(params);
+      const statement = statements.get(sql);
+      if (!statement.readonly) {
+        return groups.submit([{ sql, params }], false).then(([rows = []]) => shaped(rows, method));
+      }
+      reads++;
+      return Promise.resolve(shaped(statement.rows(params), method));
+    });
+  }
+
+  function batch(queries: readonly Query[]) {
+    return attempt<Result[]>(() => {
+      const units = queries.map(({ sql, params }) => {
+        assertBindable(params);
+        return { sql, params };
+      });
+      const shape = (all: Row[][]) => all.map((rows, index) => shaped(rows, queries[index]?.method ?? "all"));
+      if (!queries.every(({ sql }) => isRead(sql))) return groups.submit(units, true).then(shape);
+      reads += units.length;
+      return Promise.resolve(
+        shape(inSnapshot(snapshot, () => units.map(({ sql, params }) => statements.get(sql).rows(params)))),
+      );
+    });
+  }
+
+  /** What cannot be prepared yet may need a table that the same batch makes, so it goes with the writes. */
+  function isRead(sql: string): boolean {
+    try {
+      return statements.get(sql).readonly;
+    } catch (error) {
+      if (isBusy(error)) throw error;
+      return false;
+    }
+  }
+
+  async function closeOnce(): Promise<void> {
+    await groups.drain();
+    try {
+      database.run("PRAGMA wal_checkpoint(TRUNCATE)");
+    } finally {
+      statements.close();
+      groups.close();
+      for (const statement of [dataVersion, snapshot.begin, snapshot.end]) statement.finalize();
+      database.close(true);
+    }
+  }
+
+  return {
+    kind: "local",
+    query,
+    batch,
+    close: () => (closing ??= closeOnce()),
+    check: async () => {
+      await query("SELECT count(*) FROM sqlite_schema", [], "values");
+    },
+    dataVersion: () => (closing === null ? Number(dataVersion.values()[0]?.[0]) : null),
+    counters: () => ({ reads, ...groups.counters() }),
+  };
+}
+
+async function openFile(path: string, busyDeadlineMs: number): Promise<Database> {
+  try {
+    const database = new Database(path, { create: true, readwrite: true });
+    try {
+      await configure(database, path, busyDeadlineMs);
+      return database;
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new DatabaseError("unavailable", `The database file ${path} cannot be opened: ${why}.`, { cause });
+  }
+}
+
+async function configure(database: Database, path: string, busyDeadlineMs: number): Promise<void> {
+  database.run("PRAGMA busy_timeout = 0");
+  // Entering WAL takes an exclusive lock, which two processes that start together contend for.
+  const mode = await later(
+    async () => database.query("PRAGMA journal_mode = WAL").values()[0]?.[0],
+    busyDeadlineMs,
+  );
+  if (mode !== "wal" && path !== ":memory:") throw new Error("its file system does not support WAL");
+  database.run("PRAGMA synchronous = FULL");
+  database.run("PRAGMA foreign_keys = ON");
+  database.run("PRAGMA wal_autocheckpoint = 1000");
+}
+
+async function later<T>(run: () => Promise<T>, deadlineMs: number): Promise<T> {
+  const end = performance.now() + deadlineMs;
+  for (;;) {
+    try {
+      return await run();
+    } catch (error) {
+      if (!isBusy(error)) throw normalised(error);
+      if (performance.now() >= end) {
+        throw new DatabaseError("unavailable", "Another process keeps the database locked.", {
+          cause: error,
+        });
+      }
+      await Bun.sleep(BUSY_RETRY_MS);
+    }
+  }
+}
+
+/** Several reads of one state, whatever other processes commit meanwhile. */
+function inSnapshot<T>(snapshot: { readonly begin: Statement; readonly end: Statement }, read: () => T): T {
+  snapshot.begin.run();
+  try {
+    return read();
+  } finally {
+    snapshot.end.run();
+  }
+}

@@ -1,0 +1,63 @@
+import { sql } from "drizzle-orm";
+import { asDatabaseError } from "./errors.ts";
+import first from "./migrations/0000_first.sql" with { type: "text" };
+import type { Db } from "./open.ts";
+
+export type Migration = { readonly name: string; readonly sql: string };
+
+/** All migrations in their order. Imported as text, so that a compiled executable carries them. */
+export const MIGRATIONS: readonly Migration[] = [{ name: "0000_first", sql: first }];
+
+const TABLE = sql.raw("schema_migrations");
+
+/**
+ * Brings the database to this program's schema and answers the names of what it applied. Each migration is one
+ * transaction that begins with its own row, so of two processes that start together one applies it and the other
+ * finds it applied. Refuses a database that a newer program has written.
+ */
+export async function migrate(db: Db, migrations: readonly Migration[] = MIGRATIONS): Promise<string[]> {
+  const applied: string[] = [];
+  for (;;) {
+    const names = await appliedNames(db);
+    refuseUnknown(names, migrations);
+    const next = migrations[names.length];
+    if (next === undefined) return applied;
+    if (await apply(db, names.length, next)) applied.push(next.name);
+  }
+}
+
+async function appliedNames(db: Db): Promise<string[]> {
+  const found = await db.all(
+    sql`SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'schema_migrations'`,
+  );
+  if (found.length === 0) {
+    await db.run(
+      sql`CREATE TABLE IF NOT EXISTS ${TABLE} (id integer PRIMARY KEY, name text NOT NULL, applied_at integer NOT NULL)`,
+    );
+  }
+  const rows = await db.values<[string]>(sql`SELECT name FROM ${TABLE} ORDER BY id`);
+  return rows.map(([name]) => name);
+}
+
+function refuseUnknown(names: readonly string[], migrations: readonly Migration[]): void {
+  const unknown = names.find((name, index) => migrations[index]?.name !== name);
+  if (unknown === undefined) return;
+  throw new Error(
+    `The database has the migration ${unknown}, which this program does not know: a newer version of Guildhall ` +
+      "has written it. Start that version, or restore a backup made before it.",
+  );
+}
+
+/** False when another process was first. */
+async function apply(db: Db, id: number, migration: Migration): Promise<boolean> {
+  const statements = migration.sql.split("--> statement-breakpoint").map((text) => sql.raw(text.trim()));
+  const mark = sql`INSERT INTO ${TABLE} (id, name, applied_at) VALUES (${id}, ${migration.name}, ${Date.now()})`;
+  try {
+    await db.batch([db.run(mark), ...statements.map((statement) => db.run(statement))]);
+    return true;
+  } catch (error) {
+    const failure = asDatabaseError(error);
+    if (failure?.kind === "unique" && failure.constraint === "schema_migrations.id") return false;
+    throw error;
+  }
+}

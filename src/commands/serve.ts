@@ -1,0 +1,93 @@
+import { createProducer, type Producer } from "../../worker/produce.ts";
+import { createRenderers } from "../../worker/renderer.ts";
+import { type App, createApp } from "../app.ts";
+import { compose } from "../compose.ts";
+import { type Config, type Flags, loadSettings } from "../config.ts";
+import { lockServer, prepareDataDir } from "../data-dir.ts";
+import * as roles from "../domain/roles.ts";
+import { createAddressOf } from "../http/address.ts";
+import { createOrigins } from "../http/origins.ts";
+import { openLog } from "../log.ts";
+import { CommandError } from "../run.ts";
+import { banner } from "./banner.ts";
+import { onStop } from "./stop.ts";
+
+// Above the limit of every API, which then answer in their own shape; beyond it Bun closes with a bare 413.
+const MAX_REQUEST_BYTES = 64 * 1024 * 1024;
+const IDLE_TIMEOUT_SECONDS = 30;
+// Together below the 10 s after which the system's patience ends.
+const REQUESTS_GRACE_MS = 3_000;
+const JOBS_GRACE_MS = 5_000;
+
+/** Starts the server and its worker; resolves when it listens. */
+export async function serve(flags: Flags): Promise<void> {
+  const { config, warnings } = loadSettings(flags);
+  const log = await openLog({ level: config.logLevel, format: config.logFormat });
+  for (const warning of warnings) log.warn(warning);
+  const addressOf = createAddressOf(config.trustProxy);
+  const secrets = await prepareDataDir(config.dataDir);
+  const lock = lockServer(config.dataDir);
+  if (lock === null) {
+    throw new CommandError(`Another server already runs on ${config.dataDir}. Stop it, or choose another DATA_DIR.`);
+  }
+
+  let port = config.port;
+  const publicUrl = () => config.publicUrl ?? localUrl(config.host, port);
+  const { core, verifyLink, close } = await compose({ config, secrets, log, role: "serve", publicUrl });
+  let stopping = false;
+
+  // The port may be one that the system chooses, and our own origins are known only then.
+  let app: App | undefined;
+  const server = listen(config, (request, peer) => app?.fetch(request, peer) ?? notYet());
+  port = server.port ?? port;
+  const origins = createOrigins({ publicUrl: publicUrl(), port, allowed: config.corsOrigins });
+  app = createApp({ core, origins, addressOf, verifyLink, isStopping: () => stopping });
+
+  const producer = config.workerConcurrency === 0 ? null : await startWorker();
+  process.stdout.write(banner({ config, publicUrl: publicUrl(), hasAdmin: await roles.hasAdmin(core) }));
+
+  onStop(log, async () => {
+    stopping = true;
+    const drained = server.stop();
+    const cut = setTimeout(() => server.stop(true), REQUESTS_GRACE_MS);
+    await Promise.all([drained, producer?.stop(JOBS_GRACE_MS)]);
+    clearTimeout(cut);
+    await close();
+    lock.release();
+  });
+
+  async function startWorker(): Promise<Producer> {
+    const renderers = createRenderers(config.workerConcurrency, { log });
+    const owner = `${secrets.installationId}/serve`;
+    const started = createProducer({ core, owner, renderers });
+    await started.start();
+    // After listening, so that the first answer does not wait for it.
+    renderers[0].warm();
+    return started;
+  }
+}
+
+type Fetch = (...given: Parameters<App["fetch"]>) => Response | Promise<Response>;
+
+function listen({ host, port }: Config, fetch: Fetch) {
+  try {
+    return Bun.serve({
+      hostname: host,
+      port,
+      fetch,
+      maxRequestBodySize: MAX_REQUEST_BYTES,
+      idleTimeout: IDLE_TIMEOUT_SECONDS,
+      development: false,
+    });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new CommandError(`Cannot listen on ${host}:${port}: ${reason}`);
+  }
+}
+
+const notYet = () => new Response(null, { status: 503, headers: { "Retry-After": "1" } });
+
+function localUrl(host: string, port: number): string {
+  const name = host === "0.0.0.0" || host === "::" ? "localhost" : host.includes(":") ? `[${host}]` : host;
+  return `http://${name}:${port}`;
+}

@@ -1,0 +1,24 @@
+import { type Composition, compose } from "../compose.ts";
+import { type Config, type Flags, loadSettings } from "../config.ts";
+import { prepareDataDir } from "../data-dir.ts";
+import { openLog } from "../log.ts";
+
+/** Runs a short command on the same database as the server, which may be running, and closes it again. */
+export async function withCore<T>(
+  flags: Flags,
+  command: (composition: Composition, config: Config) => Promise<T>,
+): Promise<T> {
+  const { config } = loadSettings(flags);
+  const log = await openLog({ level: "warn", format: config.logFormat });
+  const secrets = await prepareDataDir(config.dataDir);
+  const publicUrl = () => config.publicUrl ?? `http://${config.host}:${config.port}`;
+  // A tool makes no documents and sends no nudge, so it opens no broker and no bucket.
+  const toolConfig = { ...config, amqpUrl: null, s3: null };
+  const composition = await compose({ config: toolConfig, secrets, log, role: "tool", publicUrl });
+  try {
+    return await command(composition, config);
+  } finally {
+    await composition.close();
+    log.flush();
+  }
+}

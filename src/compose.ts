@@ -1,0 +1,86 @@
+import { createHmac } from "node:crypto";
+import { join } from "node:path";
+import { migrate, openDatabase } from "../db/open.ts";
+import { fileDocuments } from "./adapters/documents/files.ts";
+import { argon2Passwords } from "./adapters/passwords/argon2.ts";
+import { embeddedQueue } from "./adapters/queue/embedded.ts";
+import type { Config } from "./config.ts";
+import type { Secrets } from "./data-dir.ts";
+import type { Core, DocumentStore, JobQueue } from "./domain/core.ts";
+import { createTokens } from "./domain/tokens.ts";
+import type { Log } from "./log.ts";
+
+/** `serve` has its worker in the same process; a `worker` of its own hears no nudge without a broker. */
+export type Role = "serve" | "worker" | "tool";
+
+/** For the route that serves signed document links; null when another server does. */
+export type VerifyLink = ((key: string, expires: string, signature: string, now: number) => boolean) | null;
+
+export type Composition = {
+  readonly core: Core;
+  readonly verifyLink: VerifyLink;
+  close(): Promise<void>;
+};
+
+export type ComposeOptions = {
+  readonly config: Config;
+  readonly secrets: Secrets;
+  readonly log: Log;
+  readonly role: Role;
+  /** Asked for when a link is made: the port may not be known before. */
+  readonly publicUrl: () => string;
+};
+
+// A worker beside a server on a file database: nothing tells it of new tasks.
+const WORKER_POLL_MS = 250;
+
+/** Chooses the adapters, opens them and brings the database up to date. */
+export async function compose({ config, secrets, log, role, publicUrl }: ComposeOptions): Promise<Composition> {
+  const clock = Date.now;
+  const jwtSecret = Buffer.from(config.jwtSecret ?? secrets.jwtSecret);
+  const previous = config.jwtSecretPrevious === null ? [] : [Buffer.from(config.jwtSecretPrevious)];
+  const db = await openDatabase(config.databaseUrl, { authToken: config.databaseAuthToken ?? undefined });
+  try {
+    const applied = await migrate(db);
+    if (applied.length > 0) log.info({ migrations: applied }, "database brought up to date");
+    const { documents, verifyLink } = await openDocuments();
+    const queue = await openQueue();
+    const core: Core = {
+      db,
+      queue,
+      documents,
+      passwords: argon2Passwords(),
+      tokens: createTokens([jwtSecret, ...previous]),
+      clock,
+      log,
+    };
+    return {
+      core,
+      verifyLink,
+      async close() {
+        await queue.close();
+        await db.close();
+      },
+    };
+  } catch (error) {
+    await db.close();
+    throw error;
+  }
+
+  async function openDocuments(): Promise<{ documents: DocumentStore; verifyLink: VerifyLink }> {
+    if (config.s3 !== null) {
+      // Loaded only where it is used: the SDK is most of the start's time.
+      const { s3Documents } = await import("./adapters/documents/s3.ts");
+      return { documents: s3Documents(config.s3), verifyLink: null };
+    }
+    const signingKey = createHmac("sha256", jwtSecret).update("guildhall documents").digest();
+    const files = fileDocuments({ directory: join(config.dataDir, "documents"), publicUrl, signingKey, clock });
+    return { documents: files, verifyLink: files.verifyLink };
+  }
+
+  async function openQueue(): Promise<JobQueue> {
+    if (config.amqpUrl === null) return embeddedQueue(role === "worker" ? { pollMs: WORKER_POLL_MS } : {});
+    const { rabbitmqQueue } = await import("./adapters/queue/rabbitmq.ts");
+    return rabbitmqQueue({ url: config.amqpUrl, log });
+  }
+}

@@ -1,0 +1,188 @@
+import { closest, distance } from "fastest-levenshtein";
+import { resolve } from "node:path";
+import { z } from "zod";
+
+const MIN_SECRET_BYTES = 32;
+
+const port = z.coerce.number().int().min(0).max(65_535);
+const url = (protocols: readonly string[]) =>
+  z.string().refine(
+    (text) => URL.canParse(text) && protocols.includes(new URL(text).protocol),
+    `must be a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(" or ")}`,
+  );
+const secret = z
+  .string()
+  .refine((text) => Buffer.byteLength(text) >= MIN_SECRET_BYTES, `must have ${MIN_SECRET_BYTES} bytes or more`);
+
+/** The settings, by the names of their environment variables. An empty value counts as absent. */
+const SETTINGS = z.object({
+  HOST: z.string().default("127.0.0.1"),
+  PORT: port.default(8080),
+  PUBLIC_URL: url(["http:", "https:"]).optional(),
+  DATA_DIR: z.string().default("./data"),
+  DATABASE_URL: z
+    .string()
+    .refine((text) => /^(file:|libsql:\/\/|https?:\/\/)/.test(text), "must begin with file:, libsql://, http:// or https://")
+    .optional(),
+  DATABASE_AUTH_TOKEN: z.string().optional(),
+  AMQP_URL: url(["amqp:", "amqps:"]).optional(),
+  S3_BUCKET: z.string().optional(),
+  S3_ENDPOINT: url(["http:", "https:"]).optional(),
+  S3_REGION: z.string().default("us-east-1"),
+  S3_PUBLIC_URL: url(["http:", "https:"]).optional(),
+  JWT_SECRET: secret.optional(),
+  JWT_SECRET_PREVIOUS: secret.optional(),
+  WORKER_CONCURRENCY: z.coerce.number().int().min(0).max(64).default(1),
+  TRUST_PROXY: z
+    .string()
+    .transform((text) => text.split(",").map((part) => part.trim()))
+    .optional(),
+  LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
+  CORS_ORIGINS: z
+    .string()
+    .transform((text) => text.split(",").map((part) => part.trim()))
+    .refine((origins) => origins.every((origin) => URL.canParse(origin) && new URL(origin).origin === origin), {
+      message: "must be exact origins such as https://club.example, separated by commas",
+    })
+    .optional(),
+  LOG_FORMAT: z.enum(["pretty", "json"]).optional(),
+});
+
+type Values = z.output<typeof SETTINGS>;
+type Name = keyof Values;
+
+const NAMES = SETTINGS.keyof().options;
+const SECRETS: ReadonlySet<Name> = new Set(["DATABASE_AUTH_TOKEN", "JWT_SECRET", "JWT_SECRET_PREVIOUS"]);
+const WITH_PASSWORD: ReadonlySet<Name> = new Set(["AMQP_URL", "DATABASE_URL", "S3_ENDPOINT", "PUBLIC_URL"]);
+
+export type Source = "default" | "environment" | "flag";
+
+export type Config = {
+  readonly host: string;
+  readonly port: number;
+  /** Without a slash at its end. Null until the port is known, when none was set. */
+  readonly publicUrl: string | null;
+  /** Absolute. */
+  readonly dataDir: string;
+  readonly databaseUrl: string;
+  readonly databaseAuthToken: string | null;
+  readonly amqpUrl: string | null;
+  readonly s3: {
+    readonly bucket: string;
+    readonly endpoint?: string;
+    readonly region: string;
+    readonly publicUrl?: string;
+  } | null;
+  readonly jwtSecret: string | null;
+  readonly jwtSecretPrevious: string | null;
+  readonly workerConcurrency: number;
+  /** Addresses or CIDRs. */
+  readonly trustProxy: readonly string[];
+  readonly corsOrigins: readonly string[];
+  readonly logLevel: string;
+  readonly logFormat: "pretty" | "json";
+};
+
+export type Settings = {
+  readonly config: Config;
+  /** One line per setting, secrets redacted. */
+  readonly shown: readonly { readonly name: string; readonly value: string; readonly source: Source }[];
+  /** One line per name in the environment that is probably a misspelt one of ours. */
+  readonly warnings: readonly string[];
+};
+
+/** Every problem with the settings, one line each. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+  constructor(readonly problems: readonly string[]) {
+    super(problems.join("\n"));
+  }
+}
+
+export type Flags = { readonly [K in Name]?: string | undefined };
+
+/** The only reader of the environment. Throws ConfigError. */
+export function loadSettings(flags: Flags = {}, env: Record<string, string | undefined> = process.env): Settings {
+  const given = new Map<Name, { text: string; source: Source }>();
+  for (const name of NAMES) {
+    const text = flags[name] ?? (env[name]?.trim() || undefined);
+    if (text !== undefined) given.set(name, { text, source: flags[name] === undefined ? "environment" : "flag" });
+  }
+  const parsed = SETTINGS.safeParse(Object.fromEntries([...given].map(([name, { text }]) => [name, text])));
+  if (!parsed.success) {
+    throw new ConfigError(parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`));
+  }
+  const values: Values = parsed.data;
+  return {
+    config: resolved(values),
+    shown: NAMES.map((name) => ({
+      name,
+      value: redacted(name, values[name]),
+      source: given.get(name)?.source ?? "default",
+    })),
+    warnings: misspelt(Object.keys(env)),
+  };
+}
+
+function resolved(values: Values): Config {
+  const dataDir = resolve(values.DATA_DIR);
+  const problems: string[] = [];
+  if (values.S3_BUCKET === undefined && (values.S3_ENDPOINT ?? values.S3_PUBLIC_URL) !== undefined) {
+    problems.push("S3_BUCKET: must be set when S3_ENDPOINT or S3_PUBLIC_URL is");
+  }
+  const remote = values.DATABASE_URL !== undefined && !values.DATABASE_URL.startsWith("file:");
+  if (remote && values.JWT_SECRET === undefined) {
+    problems.push("JWT_SECRET: must be set with a remote DATABASE_URL, since every node needs the same one");
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+  return {
+    host: values.HOST,
+    port: values.PORT,
+    publicUrl: values.PUBLIC_URL?.replace(/\/+$/, "") ?? null,
+    dataDir,
+    databaseUrl: values.DATABASE_URL ?? `file:${dataDir}/guildhall.db`,
+    databaseAuthToken: values.DATABASE_AUTH_TOKEN ?? null,
+    amqpUrl: values.AMQP_URL ?? null,
+    s3:
+      values.S3_BUCKET === undefined
+        ? null
+        : {
+            bucket: values.S3_BUCKET,
+            region: values.S3_REGION,
+            ...(values.S3_ENDPOINT === undefined ? {} : { endpoint: values.S3_ENDPOINT }),
+            ...(values.S3_PUBLIC_URL === undefined ? {} : { publicUrl: values.S3_PUBLIC_URL.replace(/\/+$/, "") }),
+          },
+    jwtSecret: values.JWT_SECRET ?? null,
+    jwtSecretPrevious: values.JWT_SECRET_PREVIOUS ?? null,
+    workerConcurrency: values.WORKER_CONCURRENCY,
+    trustProxy: values.TRUST_PROXY ?? [],
+    corsOrigins: values.CORS_ORIGINS ?? [],
+    logLevel: values.LOG_LEVEL,
+    logFormat: values.LOG_FORMAT ?? (process.stdout.isTTY ? "pretty" : "json"),
+  };
+}
+
+function redacted(name: Name, value: unknown): string {
+  if (value === undefined) return "";
+  if (SECRETS.has(name)) return "(set, not shown)";
+  const text = String(value);
+  if (!WITH_PASSWORD.has(name) || !URL.canParse(text)) return text;
+  const parsed = new URL(text);
+  if (parsed.password === "" && parsed.searchParams.get("authToken") === null) return text;
+  if (parsed.password !== "") parsed.password = "...";
+  if (parsed.searchParams.has("authToken")) parsed.searchParams.set("authToken", "...");
+  return parsed.href;
+}
+
+// Names of other programs that happen to be near to one of ours.
+const NOT_OURS = new Set(["HOSTNAME", "HOSTTYPE", "HOME"]);
+
+function misspelt(envNames: readonly string[]): string[] {
+  const known = new Set<string>(NAMES);
+  return envNames.flatMap((name) => {
+    if (known.has(name) || NOT_OURS.has(name) || name.length < 5) return [];
+    const near = closest(name.toUpperCase(), NAMES);
+    const allowed = near.length >= 8 ? 2 : 1;
+    return distance(name.toUpperCase(), near) <= allowed ? [`${name} is not a setting; did you mean ${near}?`] : [];
+  });
+}

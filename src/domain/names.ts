@@ -1,0 +1,63 @@
+import { DomainError } from "./errors.ts";
+
+const MAX_USERNAME_CHARACTERS = 64;
+
+// Control characters, lone surrogates, line and paragraph separators, bidirectional overrides and isolates (they
+// make one name look like another), and what separates names in paths, lists and e-mail addresses.
+const FORBIDDEN = /[\p{Cc}\p{Cs}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069,/@]/u;
+const SOMETHING_VISIBLE = /[\p{L}\p{N}\p{P}\p{S}]/u;
+
+/** What makes two usernames the same: compatibility forms and case do not count. */
+export const usernameKey = (username: string): string => username.normalize("NFKC").toLowerCase();
+
+export const emailKey = (email: string): string => email.trim().toLowerCase();
+
+/** The username as it is stored (NFC, trimmed). Throws `usernameInvalid`. */
+export function cleanUsername(raw: string): string {
+  const username = raw.normalize("NFC").trim();
+  const length = [...username].length;
+  if (length < 1 || length > MAX_USERNAME_CHARACTERS || FORBIDDEN.test(username)) {
+    throw invalid();
+  }
+  // The key can be forbidden where the name is not: a full-width "＠" becomes "@".
+  if (!SOMETHING_VISIBLE.test(username) || FORBIDDEN.test(usernameKey(username))) throw invalid();
+  return username;
+}
+
+const invalid = () =>
+  new DomainError(
+    "usernameInvalid",
+    `A username has 1 to ${MAX_USERNAME_CHARACTERS} characters and no control character, comma, slash or @.`,
+    { field: "username" },
+  );
+
+const MAX_STEM_CHARACTERS = 48;
+
+/** A username from the part before the @; the tries after the first add some random digits. */
+export function usernameFromEmail(email: string, tried: number): string {
+  const [local = ""] = email.normalize("NFC").split("@");
+  const stem = [...local]
+    .filter((character) => !FORBIDDEN.test(character) && !FORBIDDEN.test(usernameKey(character)))
+    .slice(0, MAX_STEM_CHARACTERS)
+    .join("")
+    .trim();
+  const base = SOMETHING_VISIBLE.test(stem) ? stem : "member";
+  return tried === 0 ? base : `${base}-${1000 + Math.floor(Math.random() * 9_000 * 10 ** Math.min(tried, 5))}`;
+}
+
+/** First and last name from a full one and the other way round, where only one of them was given. */
+export function completeNames(given: {
+  readonly fullName?: string | null;
+  readonly firstName?: string | null;
+  readonly lastName?: string | null;
+}): { fullName: string | null; firstName: string | null; lastName: string | null } {
+  const { fullName = null, firstName = null, lastName = null } = given;
+  if (fullName !== null && firstName === null && lastName === null) {
+    const [first = "", ...rest] = fullName.trim().split(/\s+/);
+    return { fullName, firstName: first || null, lastName: rest.join(" ") || null };
+  }
+  if (fullName === null && (firstName !== null || lastName !== null)) {
+    return { fullName: [firstName, lastName].filter(Boolean).join(" "), firstName, lastName };
+  }
+  return { fullName, firstName, lastName };
+}

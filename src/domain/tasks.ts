@@ -1,0 +1,254 @@
+import { and, eq, inArray, lte, type SQL, sql } from "drizzle-orm";
+import { prepared } from "../../db/prepare.ts";
+import { reportTasks } from "../../db/schema.ts";
+import { type Account, getActive, getActiveByUsername } from "./accounts.ts";
+import type { Core } from "./core.ts";
+import { DomainError } from "./errors.ts";
+import { isUuid, newId } from "./ids.ts";
+import * as permissions from "./permissions.ts";
+
+export type Task = typeof reportTasks.$inferSelect;
+
+export const documentKey = (taskId: string): string => `stats-${taskId}.pdf`;
+
+const insertTask = prepared((db) =>
+  db
+    .insert(reportTasks)
+    .values({
+      id: sql.placeholder("id"),
+      kind: "stats",
+      subjectId: sql.placeholder("subjectId"),
+      requestedBy: sql.placeholder("requestedBy"),
+      status: "PENDING",
+      dueAt: sql.placeholder("now"),
+      createdAt: sql.placeholder("now"),
+    })
+    .prepare(),
+);
+
+/** Asks for a document about a user; answers the task's id once it is stored. Throws `accountNotFound`. */
+export async function create(core: Core, actor: Account, username: string): Promise<string> {
+  const subject = await getActiveByUsername(core, username);
+  const id = newId();
+  await insertTask(core.db).run({ id, subjectId: subject.id, requestedBy: actor.id, now: core.clock() });
+  core.queue.nudge();
+  return id;
+}
+
+/** Asks for a player's own document. Asking again while one waits joins it. Throws `accountNotFound`. */
+export async function requestPlayerDocument(core: Core, actor: Account, accountId: number): Promise<void> {
+  await getActive(core, accountId);
+  const now = core.clock();
+  await core.db.run(sql`
+    INSERT INTO report_tasks (id, kind, subject_id, requested_by, status, due_at, created_at)
+    SELECT ${newId()}, 'player', ${accountId}, ${actor.id}, 'PENDING', ${now}, ${now}
+    WHERE NOT EXISTS (SELECT 1 FROM report_tasks
+                      WHERE subject_id = ${accountId} AND kind = 'player' AND status = 'PENDING')`);
+  core.queue.nudge();
+}
+
+const byId = prepared((db) =>
+  db.select().from(reportTasks).where(eq(reportTasks.id, sql.placeholder("id"))).prepare(),
+);
+
+/** For who asked, the subject, and who may manage tasks; `taskNotFound` to everybody else. */
+export async function get(core: Core, actor: Account, id: string): Promise<Task> {
+  const task = isUuid(id) ? await byId(core.db).get({ id: id.toLowerCase() }) : undefined;
+  const visible =
+    task !== undefined &&
+    (task.requestedBy === actor.id ||
+      task.subjectId === actor.id ||
+      (await permissions.isAllowed(core, actor, "tasks.manage")));
+  if (!visible) throw new DomainError("taskNotFound", "There is no such task.");
+  return task;
+}
+
+export type PlayerDocument =
+  | { readonly state: "ready"; readonly bytes: Uint8Array; readonly taskId: string }
+  | { readonly state: "waiting" };
+
+/** The newest finished document of a player. Throws `documentNotFound` when none was made or is being made. */
+export async function playerDocument(core: Core, accountId: number): Promise<PlayerDocument> {
+  await getActive(core, accountId);
+  const [best] = await core.db
+    .select({ id: reportTasks.id, status: reportTasks.status })
+    .from(reportTasks)
+    .where(and(eq(reportTasks.subjectId, accountId), eq(reportTasks.kind, "player")))
+    .orderBy(
+      sql`CASE status WHEN 'DONE' THEN 0 WHEN 'FAILED' THEN 2 ELSE 1 END`,
+      sql`${reportTasks.id} DESC`,
+    )
+    .limit(1);
+  if (best === undefined) throw noDocument("No document was asked for.");
+  if (best.status === "FAILED") throw noDocument("The document could not be made; ask for it again.");
+  if (best.status !== "DONE") return { state: "waiting" };
+  const bytes = await core.documents.get(documentKey(best.id));
+  if (bytes === null) throw noDocument("The document is no longer stored; ask for it again.");
+  return { state: "ready", bytes, taskId: best.id };
+}
+
+const noDocument = (message: string) => new DomainError("documentNotFound", message);
+
+// ---- The worker's side ----
+
+export const MAX_ATTEMPTS = 5;
+export const LEASE_MS = 60_000;
+const OPEN = ["PENDING", "PROCESSING"] as const;
+
+const claimDue = prepared((db) =>
+  db
+    .update(reportTasks)
+    .set({
+      status: "PROCESSING",
+      leaseOwner: sql`${sql.placeholder("owner")}`,
+      dueAt: sql`${sql.placeholder("leaseEnd")}`,
+      attempts: sql`attempts + 1`,
+    })
+    .where(
+      sql`id = (SELECT id FROM report_tasks WHERE status IN ('PENDING', 'PROCESSING')
+                AND due_at <= ${sql.placeholder("now")} AND attempts < ${sql.raw(String(MAX_ATTEMPTS))}
+                ORDER BY due_at LIMIT 1)`,
+    )
+    .returning()
+    .prepare(),
+);
+
+/** Takes the task that has been due the longest, if any: the lease is the owner's until LEASE_MS from now. */
+export async function claim(core: Core, owner: string): Promise<Task | null> {
+  const now = core.clock();
+  const [task] = await claimDue(core.db).all({ owner, now, leaseEnd: now + LEASE_MS });
+  return task ?? null;
+}
+
+const held = (taskId: string, owner: string): SQL | undefined =>
+  and(eq(reportTasks.id, taskId), eq(reportTasks.leaseOwner, owner), eq(reportTasks.status, "PROCESSING"));
+
+/** False when the lease was lost meanwhile. */
+export async function renew(core: Core, taskId: string, owner: string): Promise<boolean> {
+  const kept = await core.db
+    .update(reportTasks)
+    .set({ dueAt: core.clock() + LEASE_MS })
+    .where(held(taskId, owner))
+    .returning({ id: reportTasks.id });
+  return kept.length > 0;
+}
+
+/** Keeps the figures as first read and answers those; null when the lease was lost. */
+export async function keepReport(
+  core: Core,
+  taskId: string,
+  owner: string,
+  report: string,
+): Promise<string | null> {
+  const [kept] = await core.db
+    .update(reportTasks)
+    .set({ report: sql`coalesce(${reportTasks.report}, ${report})` })
+    .where(held(taskId, owner))
+    .returning({ report: reportTasks.report });
+  return kept?.report ?? null;
+}
+
+/** The document is stored. False when the lease was lost: whoever has it now stores the same bytes again. */
+export async function complete(
+  core: Core,
+  taskId: string,
+  owner: string,
+  document: { readonly bytes: number; readonly sha256: string },
+): Promise<boolean> {
+  const done = await core.db
+    .update(reportTasks)
+    .set({
+      status: "DONE",
+      leaseOwner: null,
+      error: null,
+      documentBytes: document.bytes,
+      documentSha256: document.sha256,
+      finishedAt: core.clock(),
+    })
+    .where(held(taskId, owner))
+    .returning({ id: reportTasks.id });
+  return done.length > 0;
+}
+
+/** A failed try: due again after `retryAfterMs`, or FAILED for good after the last one. */
+export async function fail(
+  core: Core,
+  task: Task,
+  owner: string,
+  reason: string,
+  retryAfterMs: number,
+): Promise<void> {
+  const now = core.clock();
+  const last = task.attempts >= MAX_ATTEMPTS;
+  await core.db
+    .update(reportTasks)
+    .set({
+      status: last ? "FAILED" : "PENDING",
+      leaseOwner: null,
+      error: reason,
+      dueAt: now + retryAfterMs,
+      finishedAt: last ? now : null,
+    })
+    .where(held(task.id, owner));
+}
+
+/** A try that was cut off by a stop of ours: due at once, and not counted. */
+export async function release(core: Core, taskId: string, owner: string): Promise<void> {
+  await core.db
+    .update(reportTasks)
+    .set({
+      status: "PENDING",
+      leaseOwner: null,
+      dueAt: core.clock(),
+      attempts: sql`max(${reportTasks.attempts} - 1, 0)`,
+    })
+    .where(held(taskId, owner));
+}
+
+/**
+ * Frees what a dead predecessor of the same name still held. The try counts, since it may be what killed it;
+ * a task that used up its tries fails here.
+ */
+export async function releaseLeftBy(core: Core, owner: string): Promise<number> {
+  const freed = await core.db
+    .update(reportTasks)
+    .set({ status: "PENDING", leaseOwner: null, dueAt: core.clock() })
+    .where(and(eq(reportTasks.leaseOwner, owner), eq(reportTasks.status, "PROCESSING")))
+    .returning({ id: reportTasks.id });
+  return freed.length;
+}
+
+/** Fails what is due but has no try left: its workers died with it. Answers the ids. */
+export async function failExhausted(core: Core): Promise<string[]> {
+  const now = core.clock();
+  const failed = await core.db
+    .update(reportTasks)
+    .set({
+      status: "FAILED",
+      leaseOwner: null,
+      error: sql`coalesce(${reportTasks.error}, ${`The worker stopped during each of ${MAX_ATTEMPTS} attempts.`})`,
+      finishedAt: now,
+    })
+    .where(
+      and(
+        inArray(reportTasks.status, [...OPEN]),
+        lte(reportTasks.dueAt, now),
+        sql`${reportTasks.attempts} >= ${MAX_ATTEMPTS}`,
+      ),
+    )
+    .returning({ id: reportTasks.id });
+  return failed.map((task) => task.id);
+}
+
+const earliest = prepared((db) =>
+  db
+    .select({ dueAt: sql<number | null>`min(${reportTasks.dueAt})` })
+    .from(reportTasks)
+    .where(inArray(reportTasks.status, [...OPEN]))
+    .prepare(),
+);
+
+/** When the next task becomes due (milliseconds since 1970), null when none is open. */
+export async function nextDueAt(core: Core): Promise<number | null> {
+  return (await earliest(core.db).get())?.dueAt ?? null;
+}

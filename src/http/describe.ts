@@ -1,0 +1,37 @@
+import type { z } from "@hono/zod-openapi";
+
+// Short forms for the route descriptions of the contracts.
+
+/** An answer with a JSON body. */
+export const answer = <T extends z.ZodType>(schema: T, description: string) => ({
+  description,
+  content: { "application/json": { schema } },
+});
+
+/** A required JSON body. */
+export const body = <T extends z.ZodType>(schema: T) => ({
+  body: { required: true, content: { "application/json": { schema } } },
+});
+
+export const TOKEN = [{ token: [] }];
+
+/** The failures with these statuses, all in the API's one error schema. */
+export const failures = <T extends z.ZodType, S extends number>(
+  schema: T,
+  ...statuses: readonly S[]
+): Record<S, ReturnType<typeof answer<T>>> =>
+  Object.fromEntries(statuses.map((status) => [status, answer(schema, REASONS[status] ?? "Refused")])) as Record<
+    S,
+    ReturnType<typeof answer<T>>
+  >;
+
+const REASONS: Readonly<Record<number, string>> = {
+  400: "The input is malformed or invalid",
+  401: "The token is missing, invalid, expired or revoked",
+  403: "Not permitted",
+  404: "Not found",
+  409: "Already taken",
+  413: "The body is too large",
+  415: "The body is not JSON",
+  503: "The server is overloaded; see Retry-After",
+};

@@ -1,0 +1,38 @@
+import type { Core } from "../domain/core.ts";
+
+const CHECK_TIMEOUT_MS = 3_000;
+
+/** 200 when everything that requests need answers, else 503; names what is down and never why: the log does. */
+export async function readiness(core: Core, isStopping: () => boolean): Promise<Response> {
+  const checks = Object.fromEntries(
+    await Promise.all(
+      Object.entries({
+        database: () => core.db.check(),
+        queue: () => core.queue.check(),
+        documents: () => core.documents.check(),
+      }).map(async ([name, check]) => [name, await checked(core, name, check)] as const),
+    ),
+  );
+  const ready = !isStopping() && Object.values(checks).every((check) => check.state === "up");
+  const status = isStopping() ? "stopping" : ready ? "ready" : "unavailable";
+  return Response.json(
+    { status, checks },
+    { status: ready ? 200 : 503, headers: { "Cache-Control": "no-store" } },
+  );
+}
+
+async function checked(core: Core, name: string, check: () => Promise<unknown>) {
+  const startedAt = performance.now();
+  const timeout = Promise.withResolvers<never>();
+  const timer = setTimeout(() => timeout.reject(new Error("no answer in time")), CHECK_TIMEOUT_MS);
+  let state: "up" | "down" = "up";
+  try {
+    await Promise.race([check(), timeout.promise]);
+  } catch (error) {
+    state = "down";
+    core.log.warn({ dependency: name, err: error }, "a dependency is down");
+  } finally {
+    clearTimeout(timer);
+  }
+  return { state, ms: Math.round((performance.now() - startedAt) * 10) / 10 };
+}

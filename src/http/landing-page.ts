@@ -1,0 +1,21 @@
+const PAGE = `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Guildhall</title>
+<h1>Guildhall</h1>
+<p>The server is running.</p>
+<ul>
+<li><a href="/openapi.json">OpenAPI document</a>: every route with its schemas</li>
+<li><a href="/readyz">Readiness</a>: the state of what the server needs</li>
+</ul>
+</html>
+`;
+
+export const landingPage = () =>
+  new Response(PAGE, {
+    headers: {
+      "Content-Type": "text/html; charset=utf-8",
+      "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    },
+  });

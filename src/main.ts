@@ -1,0 +1,112 @@
+import { Command, InvalidArgumentError } from "commander";
+import { version } from "../package.json";
+import type { Flags } from "./config.ts";
+import { run } from "./run.ts";
+
+// Every command is loaded when it is asked for: the renderer's child and the short commands stay small.
+
+/** The command line. Exit codes: 0 done, 1 failed, 2 wrong usage or settings. */
+function commandLine(): Command {
+  const program = new Command("guildhall")
+    .description("The backend of a small community in one binary.")
+    .version(version)
+    .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
+
+  program
+    .command("serve")
+    .description("start the server, with a worker unless told otherwise")
+    .option("--port <number>", "listen on this port (PORT)")
+    .option("--data-dir <path>", "keep everything in this folder (DATA_DIR)")
+    .option("--no-worker", "make no documents in this process (WORKER_CONCURRENCY=0)")
+    .action(async (options: { port?: string; dataDir?: string; worker: boolean }) => {
+      const { serve } = await import("./commands/serve.ts");
+      await serve({
+        PORT: options.port,
+        DATA_DIR: options.dataDir,
+        WORKER_CONCURRENCY: options.worker ? undefined : "0",
+      });
+    });
+
+  withDataDir(program.command("worker"))
+    .description("make documents in a process of its own")
+    .action(async (options: DataDir) => {
+      const { work } = await import("../worker/run.ts");
+      await work(flagsOf(options));
+    });
+
+  withDataDir(program.command("migrate"))
+    .description("bring the database up to date")
+    .action(async (options: DataDir) => {
+      const { migrateOnly } = await import("./commands/migrate.ts");
+      await migrateOnly(flagsOf(options));
+    });
+
+  const user = program.command("user").description("administration from the shell, also while the server runs");
+  withDataDir(user.command("add"))
+    .description("make an account; its password is read from standard input")
+    .argument("<email>")
+    .option("--username <name>", "else it is taken from the e-mail address")
+    .option("--role <role>", "give it this role, e.g. admin")
+    .requiredOption("--password-stdin", "read the password from standard input")
+    .action(async (email: string, options: DataDir & { username?: string; role?: string }) => {
+      const { addUser } = await import("./commands/user.ts");
+      await addUser(flagsOf(options), { email, username: options.username, role: options.role });
+    });
+  withDataDir(user.command("list"))
+    .description("list the accounts")
+    .action(async (options: DataDir) => {
+      const { listUsers } = await import("./commands/user.ts");
+      await listUsers(flagsOf(options));
+    });
+  for (const verb of ["grant", "revoke"] as const) {
+    withDataDir(user.command(verb))
+      .description(verb === "grant" ? "give a role" : "take a role away")
+      .argument("<email>")
+      .argument("<role>")
+      .action(async (email: string, role: string, options: DataDir) => {
+        const { changeRole } = await import("./commands/user.ts");
+        await changeRole(flagsOf(options), verb, email, role);
+      });
+  }
+  withDataDir(user.command("disable"))
+    .description("deactivate an account and end its sessions")
+    .argument("<email>")
+    .action(async (email: string, options: DataDir) => {
+      const { disableUser } = await import("./commands/user.ts");
+      await disableUser(flagsOf(options), email);
+    });
+
+  const config = program.command("config").description("look at the settings");
+  config
+    .command("check")
+    .description("validate them")
+    .action(async () => (await import("./commands/config.ts")).checkConfig());
+  config
+    .command("show")
+    .description("print them with where they come from; secrets are not shown")
+    .action(async () => (await import("./commands/config.ts")).showConfig());
+
+  program
+    .command("openapi")
+    .description("print the OpenAPI document")
+    .action(async () => (await import("./commands/openapi.ts")).printOpenApi());
+
+  program.command("render", { hidden: true }).action(async () => {
+    const { serveRenderer } = await import("../worker/render.ts");
+    serveRenderer();
+  });
+
+  return program;
+}
+
+type DataDir = { readonly dataDir?: string };
+
+const withDataDir = (command: Command): Command =>
+  command.option("--data-dir <path>", "the folder that everything is kept in (DATA_DIR)", (value: string) => {
+    if (value === "") throw new InvalidArgumentError("is empty");
+    return value;
+  });
+
+const flagsOf = ({ dataDir }: DataDir): Flags => ({ DATA_DIR: dataDir });
+
+await run(() => commandLine().parseAsync(process.argv));

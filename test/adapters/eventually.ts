@@ -1,0 +1,12 @@
+/** Waits until `condition` gives true, and fails after `timeoutMs`; what it throws ends the waiting at once. */
+export async function eventually(
+  condition: () => boolean | Promise<boolean>,
+  timeoutMs = 10_000,
+  everyMs = 10,
+): Promise<void> {
+  const end = performance.now() + timeoutMs;
+  while (!(await condition())) {
+    if (performance.now() > end) throw new Error(`not within ${timeoutMs} ms: ${condition}`);
+    await Bun.sleep(everyMs);
+  }
+}
