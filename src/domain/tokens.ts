@@ -33,7 +33,7 @@ const CLOCK_SKEW_SECONDS = 5;
 
 /** HS256. The first secret signs, all of them verify. The cache keeps the signature's result only. */
 export function createTokens(secrets: readonly [Uint8Array, ...Uint8Array[]]): Tokens {
-  const signer = createSigner({ key: Buffer.from(secrets[0]), algorithm: "HS256", noTimestamp: true });
+  const signer = createSigner({ key: Buffer.from(secrets[0]), algorithm: "HS256" });
   // The times are checked below, by the caller's clock, on cached results too.
   const verifiers = secrets.map((secret) =>
     createVerifier({ key: Buffer.from(secret), algorithms: ["HS256"], cache: false, ignoreExpiration: true }),
