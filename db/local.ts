@@ -1,7 +1,7 @@
-import { Database, type Statement } from "bun:sqlite";
+import { Database } from "bun:sqlite";
 import { type Connection, type Method, type Query, type Result, type Row, shaped } from "./connection.ts";
 import { DatabaseError } from "./errors.ts";
-import { GroupCommit, type GroupLimits } from "./group-commit.ts";
+import { GroupCommit, type GroupLimits, type Write } from "./group-commit.ts";
 import { isBusy, normalised } from "./sqlite-failure.ts";
 import { StatementCache } from "./statements.ts";
 import { assertBindable } from "./values.ts";
@@ -19,18 +19,22 @@ export async function openLocal(path: string, options: Partial<GroupLimits>): Pr
   const database = await openFile(path, limits.busyDeadlineMs);
   const statements = new StatementCache(database, CACHED_STATEMENTS);
   const groups = new GroupCommit(database, statements, limits);
-  const dataVersion = database.prepare("PRAGMA data_version");
-  const snapshot = { begin: database.prepare("BEGIN"), end: database.prepare("COMMIT") };
+  const readDataVersion = database.prepare("PRAGMA data_version");
+  const begin = database.prepare("BEGIN");
+  const end = database.prepare("COMMIT");
   let reads = 0;
   let closing: Promise<void> | null = null;
 
   /** Retries what another process's lock refused; everything else fails at once. */
   function attempt<T>(run: () => Promise<T>): Promise<T> {
-    try {
+    const runOpen = () => {
       if (closing !== null) throw new DatabaseError("unavailable", "The database is closed.");
       return run();
+    };
+    try {
+      return runOpen();
     } catch (error) {
-      return isBusy(error) ? later(run, limits.busyDeadlineMs) : Promise.reject(normalised(error));
+      return isBusy(error) ? later(runOpen, limits.busyDeadlineMs) : Promise.reject(normalised(error));
     }
   }
 
@@ -48,17 +52,25 @@ export async function openLocal(path: string, options: Partial<GroupLimits>): Pr
 
   function batch(queries: readonly Query[]) {
     return attempt<Result[]>(() => {
-      const units = queries.map(({ sql, params }) => {
+      const writes = queries.map(({ sql, params }) => {
         assertBindable(params);
         return { sql, params };
       });
       const shape = (all: Row[][]) => all.map((rows, index) => shaped(rows, queries[index]?.method ?? "all"));
-      if (!queries.every(({ sql }) => isRead(sql))) return groups.submit(units, true).then(shape);
-      reads += units.length;
-      return Promise.resolve(
-        shape(inSnapshot(snapshot, () => units.map(({ sql, params }) => statements.get(sql).rows(params)))),
-      );
+      if (!queries.every(({ sql }) => isRead(sql))) return groups.submit(writes, true).then(shape);
+      reads += queries.length;
+      return Promise.resolve(shape(inSnapshot(writes)));
     });
+  }
+
+  /** Several reads of one state, whatever other processes commit meanwhile. */
+  function inSnapshot(queries: readonly Write[]): Row[][] {
+    begin.run();
+    try {
+      return queries.map(({ sql, params }) => statements.get(sql).rows(params));
+    } finally {
+      if (database.inTransaction) end.run();
+    }
   }
 
   /** What cannot be prepared yet may need a table that the same batch makes, so it goes with the writes. */
@@ -71,6 +83,17 @@ export async function openLocal(path: string, options: Partial<GroupLimits>): Pr
     }
   }
 
+  let lastDataVersion = 0;
+  /** The last one known when another process's lock forbids to look, so that a poller needs no care. */
+  function dataVersion(): number {
+    try {
+      if (closing === null) lastDataVersion = Number(readDataVersion.values()[0]?.[0]);
+    } catch (error) {
+      if (!isBusy(error)) throw normalised(error);
+    }
+    return lastDataVersion;
+  }
+
   async function closeOnce(): Promise<void> {
     await groups.drain();
     try {
@@ -78,7 +101,7 @@ export async function openLocal(path: string, options: Partial<GroupLimits>): Pr
     } finally {
       statements.close();
       groups.close();
-      for (const statement of [dataVersion, snapshot.begin, snapshot.end]) statement.finalize();
+      for (const statement of [readDataVersion, begin, end]) statement.finalize();
       database.close(true);
     }
   }
@@ -91,7 +114,7 @@ export async function openLocal(path: string, options: Partial<GroupLimits>): Pr
     check: async () => {
       await query("SELECT count(*) FROM sqlite_schema", [], "values");
     },
-    dataVersion: () => (closing === null ? Number(dataVersion.values()[0]?.[0]) : null),
+    dataVersion,
     counters: () => ({ reads, ...groups.counters() }),
   };
 }
@@ -139,15 +162,5 @@ async function later<T>(run: () => Promise<T>, deadlineMs: number): Promise<T> {
       }
       await Bun.sleep(BUSY_RETRY_MS);
     }
-  }
-}
-
-/** Several reads of one state, whatever other processes commit meanwhile. */
-function inSnapshot<T>(snapshot: { readonly begin: Statement; readonly end: Statement }, read: () => T): T {
-  snapshot.begin.run();
-  try {
-    return read();
-  } finally {
-    snapshot.end.run();
   }
 }

@@ -49,6 +49,7 @@ export class CachedStatement {
   readonly readonly: boolean;
   usedLately = false;
   readonly #statement: Statement;
+  readonly #isExact: boolean;
 
   constructor(statement: Statement, sql: string) {
     this.#statement = statement;
@@ -61,12 +62,13 @@ export class CachedStatement {
       throw error;
     }
     // What a write returns cannot be read a second time, so its integers come exact at once.
-    if (!this.readonly && statement.columnNames.length > 0) statement.safeIntegers(true);
+    this.#isExact = !this.readonly && statement.columnNames.length > 0;
+    if (this.#isExact) statement.safeIntegers(true);
   }
 
   rows(parameters: readonly Bindable[]): Row[] {
     const rows = this.#statement.values(...parameters) as Row[];
-    if (this.#statement.safeIntegers()) return withNumbers(rows);
+    if (this.#isExact) return withNumbers(rows);
     return mayBeRounded(rows) ? this.#exactRows(parameters) : rows;
   }
 

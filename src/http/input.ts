@@ -40,7 +40,7 @@ export const refuseInvalid: Hook<unknown, Env, string, unknown> = (result) => {
   if (result.success) return;
   const [issue] = result.error.issues;
   const field = issue?.path.map(String).join(".") || "body";
-  const value = issue === undefined ? undefined : issue.input;
+  const value = issue === undefined ? undefined : valueAt(result, issue.path);
   const missing = issue?.code === "invalid_type" && value === undefined && field !== "body";
   throw new RequestError("invalidInput", missing ? `${field} is required.` : `${field}: ${issue?.message}`, {
     issue: {
@@ -51,6 +51,15 @@ export const refuseInvalid: Hook<unknown, Env, string, unknown> = (result) => {
     },
   });
 };
+
+/** zod leaves the input out of its issues; the validator passes the whole as `data` beside the error. */
+function valueAt(result: object, path: readonly PropertyKey[]): unknown {
+  let value: unknown = "data" in result ? result.data : undefined;
+  for (const key of path) {
+    value = typeof value === "object" && value !== null ? Reflect.get(value, key) : undefined;
+  }
+  return value;
+}
 
 /** Text without NUL and lone surrogates, which databases and PDFs cannot keep. */
 export const text = (minCharacters: number, maxCharacters: number) =>

@@ -1,7 +1,10 @@
-/** Waits until `condition` gives true, and fails after `timeoutMs`; what it throws ends the waiting at once. */
+/**
+ * Waits until `condition` gives true, and fails after `timeoutMs`; what it throws ends the waiting at once.
+ * The default is below the time limit of a test, so that the message says what was waited for.
+ */
 export async function eventually(
   condition: () => boolean | Promise<boolean>,
-  timeoutMs = 10_000,
+  timeoutMs = 4_000,
   everyMs = 10,
 ): Promise<void> {
   const end = performance.now() + timeoutMs;

@@ -22,7 +22,7 @@ describe("cleanText", () => {
     ["a keycap", "1\ufe0f\u20e3", SIGN],
     ["decomposed letters", "Zoe\u0308", "Zo\u00eb"],
     ["a mark without a letter", "\u0301a", "\u25cc\u0301a"],
-    ["a stack of marks", `x${"\u0320".repeat(9_000)}y`, `x${"\u0320".repeat(4)}y`],
+    ["a stack of marks", `x${"\u0320".repeat(3_000)}y`, `x${"\u0320".repeat(4)}y`],
     ["one endless grapheme", "\u1100".repeat(10_000), "\u1100".repeat(16)],
     ["nothing", "", NOTHING],
     ["nothing visible", " \u200b\u202e\u0000\u3164\u2800\ufe0f", NOTHING],

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { existsSync, rmSync } from "node:fs";
-import { mkdir, mkdtemp } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,7 +16,7 @@ export type Broker = {
   kill(): Promise<void>;
   start(): Promise<void>;
   restart(): Promise<void>;
-  /** Stops it for good and removes its files. */
+  /** Stops it for good and removes its files. Call it in `afterAll`: `bun test` runs no exit handlers. */
   close(): Promise<void>;
 };
 
@@ -24,20 +24,12 @@ export type Broker = {
 const SERVER = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 const START_TIMEOUT_MS = 60_000;
 
-let shared: Promise<Broker> | undefined;
-
 /** True when RabbitMQ is installed. Under CI its absence is an error, for nothing would be tested. */
 export function available(): boolean {
   if (existsSync(SERVER) && Bun.which("erl") !== null && Bun.which("epmd") !== null) return true;
   if (process.env.CI) throw new Error(`RabbitMQ is not installed (${SERVER}), and CI must test it`);
   console.log("skipped: the tests of RabbitMQ, which is not installed (Debian: rabbitmq-server)");
   return false;
-}
-
-/** One broker for the whole test run, since a start takes seconds. It ends with the process. */
-export function sharedBroker(): Promise<Broker> {
-  shared ??= startBroker();
-  return shared;
 }
 
 /** A RabbitMQ of our own on 127.0.0.1 with its own ports, name and folders, and without plugins. */
@@ -66,13 +58,6 @@ export async function startBroker(): Promise<Broker> {
     }, START_TIMEOUT_MS);
   }
 
-  function abandon(): void {
-    server?.kill("SIGKILL");
-    epmd.kill("SIGKILL");
-    rmSync(home, { recursive: true, force: true });
-  }
-
-  process.once("exit", abandon);
   await start();
   return {
     url: `amqp://guest:guest@127.0.0.1:${port}`,
@@ -85,10 +70,10 @@ export async function startBroker(): Promise<Broker> {
       await start();
     },
     async close() {
-      process.off("exit", abandon);
       await end("SIGTERM");
-      abandon();
+      epmd.kill("SIGTERM");
       await epmd.exited;
+      await rm(home, { recursive: true, force: true });
     },
   };
 }
@@ -123,7 +108,8 @@ async function configure(
     RABBITMQ_CONFIG_FILE: join(home, "rabbitmq.conf"),
     RABBITMQ_CONF_ENV_FILE: "/dev/null",
     RABBITMQ_ENABLED_PLUGINS_FILE: join(home, "plugins"),
-    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: "-kernel inet_dist_use_interface {127,0,0,1} +B i",
+    // With +B d it also ends by the Ctrl-C that ends the tests.
+    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: "-kernel inet_dist_use_interface {127,0,0,1} +B d",
     // The script then becomes the Erlang machine, so that our signals reach it.
     RABBITMQ_ALLOW_INPUT: "1",
     RABBITMQ_SERVER_START_ARGS: "-noinput",

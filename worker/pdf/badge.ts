@@ -1,4 +1,4 @@
-import { type Canvas, circle, type Point, polygon, roundRect } from "./canvas.ts";
+import { type Canvas, dot, type Point, polygon, roundRect } from "./canvas.ts";
 import { hsl, WHITE } from "./palette.ts";
 
 /** Cells of a quarter's side; the quarter is mirrored into the whole badge. */
@@ -67,7 +67,7 @@ function drawShape(
   else if (shape === 3) polygon(canvas, [at(0, 0), at(1, 0), at(0, 1)], paint);
   else if (shape === 4) polygon(canvas, [at(1, 1), at(1, 0), at(0, 1)], paint);
   else if (shape === 5) polygon(canvas, [at(0.5, 0), at(1, 0.5), at(0.5, 1), at(0, 0.5)], paint);
-  else circle(canvas, ...at(0.5, 0.5), cell * 0.36, paint);
+  else dot(canvas, ...at(0.5, 0.5), cell * 0.36, color);
 }
 
 /** mulberry32 over an FNV-1a hash: enough for pictures. */

@@ -49,8 +49,21 @@ export function roundRect(
   canvas.operators.push(paintPath(path.join(" "), paint));
 }
 
-export function circle(canvas: Canvas, x: number, y: number, radius: number, paint: Paint): void {
-  roundRect(canvas, x - radius, y - radius, 2 * radius, 2 * radius, radius, paint);
+export function ring(
+  canvas: Canvas,
+  x: number,
+  y: number,
+  radius: number,
+  color: Color,
+  width: number,
+): void {
+  roundRect(canvas, x - radius, y - radius, 2 * radius, 2 * radius, radius, { stroke: color, width });
+}
+
+/** A filled circle, written as the round cap of a line without length: a fifth of what four curves take. */
+export function dot(canvas: Canvas, x: number, y: number, radius: number, color: Color): void {
+  const at = `${n(x)} ${n(canvas.height - y)}`;
+  canvas.operators.push(`1 J ${n(2 * radius)} w ${stroke(color)} ${at} m ${at} l S 0 J`);
 }
 
 export function polygon(canvas: Canvas, points: readonly Point[], paint: Paint): void {

@@ -1,5 +1,5 @@
 import type { Report } from "../../src/domain/report.ts";
-import { circle, fillRect, fillRects, type Point, polygon, polyline, type Rect } from "./canvas.ts";
+import { type Color, dot, fillRect, fillRects, type Point, polygon, polyline, type Rect } from "./canvas.ts";
 import { formatBalance, formatDay } from "./format.ts";
 import { FAINT, INK, LINE, MUTED, RESULT_COLORS, TEXT, WHITE } from "./palette.ts";
 import { drawText, measureText, type Typesetter } from "./typeset.ts";
@@ -51,15 +51,11 @@ export function drawChart(type: Typesetter, games: Report["games"], box: Box): v
   polyline(canvas, line, INK, games.length > 100 ? 1.2 : 1.6);
   if (games.length <= MAX_MARKS) {
     games.forEach((game, i) => {
-      circle(canvas, ...at(line, i + 1), 2.6, {
-        fill: RESULT_COLORS[game.result],
-        stroke: WHITE,
-        width: 0.8,
-      });
+      mark(type, at(line, i + 1), RESULT_COLORS[game.result]);
     });
   }
   const [endX, endY] = at(line, games.length);
-  if (games.length > MAX_MARKS) circle(canvas, endX, endY, 3, { fill: INK, stroke: WHITE, width: 1 });
+  if (games.length > MAX_MARKS) mark(type, [endX, endY], INK);
   drawText(type, formatBalance(balances.at(-1) ?? 0), endX + 6, endY + 3, {
     size: 9,
     weight: "bold",
@@ -88,6 +84,11 @@ function drawStrip(type: Typesetter, games: Report["games"], box: Box): void {
   fillRects(type.canvas, rects.win, RESULT_COLORS.win);
   fillRects(type.canvas, rects.loss, RESULT_COLORS.loss);
   fillRects(type.canvas, rects.draw, RESULT_COLORS.draw);
+}
+
+function mark(type: Typesetter, [x, y]: Point, color: Color): void {
+  dot(type.canvas, x, y, 3, WHITE);
+  dot(type.canvas, x, y, 2.2, color);
 }
 
 function at(line: readonly Point[], i: number): Point {

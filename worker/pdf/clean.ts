@@ -3,7 +3,7 @@ export const SIGN = "\u25a1";
 /** Stands for a text of which nothing visible is left. */
 export const NOTHING = "\u2014";
 
-const MAX_CODE_UNITS = 20_000;
+const MAX_CODE_UNITS = 4_000;
 const MAX_GRAPHEMES = 160;
 /** A grapheme has no bound of its own: ten thousand Hangul leading consonants are one. */
 const MAX_GRAPHEME_CODE_POINTS = 16;
@@ -20,11 +20,11 @@ const FIRST_MARK = /^\p{M}/u;
 const graphemes = new Intl.Segmenter("en", { granularity: "grapheme" });
 
 /**
- * One line of visible text in NFC, at most 160 graphemes, without control and direction characters.
+ * One line of visible text in NFC, cut after `maxGraphemes`, without control and direction characters.
  * Never empty: a text of which nothing is left becomes `NOTHING`.
  */
-export function cleanText(text: string): string {
-  if (text.length <= MAX_GRAPHEMES && PLAIN.test(text)) return text;
+export function cleanText(text: string, maxGraphemes = MAX_GRAPHEMES): string {
+  if (text.length <= maxGraphemes && PLAIN.test(text)) return text;
   const line = text
     .slice(0, MAX_CODE_UNITS)
     .toWellFormed()
@@ -35,8 +35,8 @@ export function cleanText(text: string): string {
     .normalize("NFC");
   const kept: string[] = [];
   for (const { segment } of graphemes.segment(line)) {
-    if (kept.length === MAX_GRAPHEMES) {
-      kept[MAX_GRAPHEMES - 1] = "\u2026";
+    if (kept.length === maxGraphemes) {
+      kept[maxGraphemes - 1] = "\u2026";
       break;
     }
     kept.push(cleanGrapheme(segment));

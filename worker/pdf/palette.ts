@@ -10,7 +10,7 @@ export const WHITE = hex("#ffffff");
 export const ON_INK = hex("#b9c2d6");
 export const WIN = hex("#12946f");
 export const LOSS = hex("#d9544a");
-export const DRAW = hex("#98a2b3");
+const DRAW = hex("#98a2b3");
 
 export const RESULT_COLORS = { win: WIN, loss: LOSS, draw: DRAW } as const;
 export const RESULT_WORDS = { win: "Win", loss: "Loss", draw: "Draw" } as const;

@@ -18,6 +18,8 @@ import { isWinAnsi } from "./shape.ts";
 import type { Typesetter } from "./typeset.ts";
 
 const PRODUCT = "Guildhall";
+/** As many as the narrowest letters can be in the table's column. */
+const MAX_ROLE_GRAPHEMES = 90;
 
 /** One A4 page. The same report gives the same bytes, in every process. */
 export async function renderReport(report: Report): Promise<Uint8Array> {
@@ -27,16 +29,17 @@ export async function renderReport(report: Report): Promise<Uint8Array> {
   const texts: Texts = {
     name,
     fullName: fullName === name ? null : fullName,
-    roles: latest.map((game) => cleanText(game.role)),
+    roles: latest.map((game) => cleanText(game.role, MAX_ROLE_GRAPHEMES)),
+    taskId: cleanText(report.taskId),
   };
   const canvas: Canvas = { height: PAGE.height, operators: [] };
-  const standard = [name, fullName ?? "", ...texts.roles].every(isWinAnsi);
+  const standard = [name, fullName ?? "", texts.taskId, ...texts.roles].every(isWinAnsi);
   const type: Typesetter = { canvas, standard, fonts: new Map() };
   drawHeader(type, report, texts);
   drawCounters(type, report.counters);
   drawResults(type, report);
   drawTable(type, latest, texts.roles);
-  drawFooter(type, report);
+  drawFooter(type, report.madeAt, texts.taskId);
   return write(type, report, name);
 }
 

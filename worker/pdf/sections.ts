@@ -1,6 +1,6 @@
 import type { Report } from "../../src/domain/report.ts";
 import { drawBadge, identify } from "./badge.ts";
-import { arc, type Color, circle, clipped, fillRect, roundRect } from "./canvas.ts";
+import { arc, type Color, clipped, dot, fillRect, ring, roundRect } from "./canvas.ts";
 import { drawChart } from "./chart.ts";
 import * as format from "./format.ts";
 import {
@@ -39,6 +39,7 @@ export type Texts = {
   readonly name: string;
   readonly fullName: string | null;
   readonly roles: readonly string[];
+  readonly taskId: string;
 };
 
 export function drawHeader(type: Typesetter, report: Report, texts: Texts): void {
@@ -82,7 +83,7 @@ export function drawCounters(type: Typesetter, counters: Report["counters"]): vo
   tiles.forEach(([label, value, color], i) => {
     const x = LEFT + i * (COLUMN + GAP);
     roundRect(type.canvas, x, 190, COLUMN, 66, 7, { fill: SOFT });
-    circle(type.canvas, x + 15.6, 208.2, 2.6, { fill: color });
+    dot(type.canvas, x + 15.6, 208.2, 2.6, color);
     drawText(type, label, x + 22.5, 211, { size: 8.5, color: MUTED });
     drawQuantity(type, value, x + 13, 242, COLUMN - 25);
   });
@@ -126,7 +127,7 @@ export function drawTable(type: Typesetter, games: Report["games"], roles: reado
     clipped(type.canvas, columns.role, y - 14, ROLE_WIDTH, 22, () => {
       drawText(type, roles[i] ?? "", columns.role, y, { ...cell, maxWidth: ROLE_WIDTH });
     });
-    circle(type.canvas, columns.result + 3, y - 3.3, 2.8, { fill: RESULT_COLORS[game.result] });
+    dot(type.canvas, columns.result + 3, y - 3.3, 2.8, RESULT_COLORS[game.result]);
     drawText(type, RESULT_WORDS[game.result], columns.result + 11, y, cell);
     drawText(type, format.formatGameDuration(game.durationSeconds), columns.duration, y, {
       ...cell,
@@ -138,18 +139,18 @@ export function drawTable(type: Typesetter, games: Report["games"], roles: reado
   });
 }
 
-export function drawFooter(type: Typesetter, report: Report): void {
+export function drawFooter(type: Typesetter, madeAt: number, taskId: string): void {
   const y = PAGE.height - 30;
   fillRect(type.canvas, LEFT, y - 13, WIDTH, 0.5, LINE);
   const style = { size: 7, color: MUTED } as const;
-  drawText(type, `Made ${format.formatInstant(report.madeAt, "second")}`, LEFT, y, style);
-  drawText(type, `Task ${report.taskId}`, RIGHT, y, { ...style, align: "right", maxWidth: 330, minSize: 4 });
+  drawText(type, `Made ${format.formatInstant(madeAt, "second")}`, LEFT, y, style);
+  drawText(type, `Task ${taskId}`, RIGHT, y, { ...style, align: "right", maxWidth: 330, minSize: 4 });
 }
 
 function drawRing(type: Typesetter, counters: Report["counters"], x: number, y: number): void {
   const [radius, width] = [41, 11];
   const rate = format.winRate(counters.victoryCount, counters.lossCount);
-  circle(type.canvas, x, y, radius, { stroke: rate === null ? LINE : LOSS, width });
+  ring(type.canvas, x, y, radius, rate === null ? LINE : LOSS, width);
   if (rate !== null && rate > 0) {
     if (rate < 1) arc(type.canvas, [x, y], radius, 0, rate, WHITE, width + 0.4);
     arc(
@@ -174,7 +175,7 @@ function drawRing(type: Typesetter, counters: Report["counters"], x: number, y: 
   ] as const;
   legend.forEach(([word, count, color], i) => {
     const line = y + 82 + i * 16;
-    circle(type.canvas, x - COLUMN / 2 + 16.8, line - 3, 2.8, { fill: color });
+    dot(type.canvas, x - COLUMN / 2 + 16.8, line - 3, 2.8, color);
     drawText(type, word, x - COLUMN / 2 + 24, line, { size: 8.5, color: MUTED });
     drawText(type, format.formatCount(count), x + COLUMN / 2 - 14, line, {
       size: 8.5,

@@ -70,14 +70,27 @@ function fit(type: Typesetter, text: string, style: TextStyle): { shaped: Shaped
   const { size, maxWidth = Number.POSITIVE_INFINITY, minSize = size } = style;
   const fitting = (maxWidth * 1000) / whole.width;
   if (fitting >= minSize) return { shaped: whole, size: Math.min(size, Math.floor(fitting * 100) / 100) };
+  return { shaped: cut(text, whole.width, (maxWidth * 1000) / minSize, set), size: minSize };
+}
+
+/** The longest beginning that fits, to less than an average character. */
+function cut(text: string, width: number, maxWidth: number, set: (part: string) => Shaped): Shaped {
   const parts = splitGraphemes(text);
   let [low, high] = [0, parts.length - 1];
+  let best = set(shortened(parts, 0));
+  // Shaping costs up to 10 ms for a long text, so the lengths to try are worked out from the widths.
+  let length = Math.floor((parts.length * maxWidth) / width);
   while (low < high) {
-    const middle = Math.ceil((low + high) / 2);
-    if ((set(shortened(parts, middle)).width * minSize) / 1000 <= maxWidth) low = middle;
-    else high = middle - 1;
+    length = Math.min(high, Math.max(low + 1, length));
+    const tried = set(shortened(parts, length));
+    const average = tried.width / (length + 1);
+    const room = Math.floor((maxWidth - tried.width) / average);
+    if (room < 0) high = length - 1;
+    else [low, best] = [length, tried];
+    if (room === 0) break;
+    length += room;
   }
-  return { shaped: set(shortened(parts, low)), size: minSize };
+  return best;
 }
 
 function shortened(parts: readonly string[], length: number): string {

@@ -44,7 +44,8 @@ export function argon2Passwords(options: Argon2Options = {}): Passwords {
     }
   }
 
-  const hash = (password: string) => Bun.password.hash(password, { algorithm: "argon2id", memoryCost, timeCost });
+  const hash = (password: string) =>
+    Bun.password.hash(password, { algorithm: "argon2id", memoryCost, timeCost });
   let dummy: Promise<string> | undefined;
 
   return {

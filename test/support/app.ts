@@ -1,0 +1,127 @@
+import { mkdtempSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import pino from "pino";
+import { migrate, openDatabase } from "../../db/open.ts";
+import { fileDocuments } from "../../src/adapters/documents/files.ts";
+import { argon2Passwords } from "../../src/adapters/passwords/argon2.ts";
+import { embeddedQueue } from "../../src/adapters/queue/embedded.ts";
+import { createApp, type Peer } from "../../src/app.ts";
+import type { Core } from "../../src/domain/core.ts";
+import { createTokens, type Tokens } from "../../src/domain/tokens.ts";
+import { createAddressOf } from "../../src/http/address.ts";
+import { createOrigins } from "../../src/http/origins.ts";
+
+export const PUBLIC_URL = "http://guildhall.test";
+export const JWT_SECRET = Buffer.from("a secret of the tests that has 32 bytes or more");
+
+export type Answer = {
+  readonly status: number;
+  readonly headers: Headers;
+  /** Parsed when it is JSON, else the text. */
+  // biome-ignore lint/suspicious/noExplicitAny: a body of the API under test, compared whole or read by field
+  readonly body: any;
+};
+
+export type Call = {
+  readonly token?: string;
+  readonly body?: unknown;
+  readonly headers?: Record<string, string>;
+  /** Instead of `body`: the bytes as they are, with no Content-Type of its own. */
+  readonly raw?: BodyInit;
+};
+
+/** An app over a database of its own in memory, with real adapters; hashing is cheap and time stands still. */
+export type TestApp = {
+  readonly core: Core;
+  readonly tokens: Tokens;
+  /** Everything that was logged, one JSON line each. */
+  readonly logged: string[];
+  now: number;
+  call(method: string, path: string, call?: Call): Promise<Answer>;
+  fetch(request: Request): Promise<Response>;
+  close(): Promise<void>;
+};
+
+export type TestAppOptions = {
+  readonly corsOrigins?: readonly string[];
+  readonly trustProxy?: readonly string[];
+  readonly peerAddress?: string;
+};
+
+export async function startTestApp(options: TestAppOptions = {}): Promise<TestApp> {
+  const directory = mkdtempSync(join(tmpdir(), "guildhall-test-"));
+  const db = await openDatabase("file::memory:");
+  await migrate(db);
+  const logged: string[] = [];
+  const log = pino({ level: "debug" }, { write: (line: string) => void logged.push(line) });
+  const tokens = createTokens([JWT_SECRET]);
+  const state = { now: Date.UTC(2026, 3, 14, 10, 30) };
+  const clock = () => state.now;
+  const documents = fileDocuments({
+    directory,
+    publicUrl: () => PUBLIC_URL,
+    signingKey: JWT_SECRET,
+    clock,
+  });
+  const queue = embeddedQueue({});
+  const passwords = argon2Passwords({ memoryCost: 8, timeCost: 1 });
+  const core: Core = { db, queue, documents, passwords, tokens, clock, log };
+  const app = createApp({
+    core,
+    origins: createOrigins({ publicUrl: PUBLIC_URL, port: 8080, allowed: options.corsOrigins ?? [] }),
+    addressOf: createAddressOf(options.trustProxy ?? []),
+    verifyLink: documents.verifyLink,
+  });
+  const peer: Peer = {
+    requestIP: () => ({ address: options.peerAddress ?? "192.0.2.1" }),
+    timeout: () => {},
+  };
+  const fetch = (request: Request) => app.fetch(request, peer);
+
+  return {
+    core,
+    tokens,
+    logged,
+    get now() {
+      return state.now;
+    },
+    set now(now) {
+      state.now = now;
+    },
+    fetch,
+    call: (method, path, call = {}) => send(fetch, method, PUBLIC_URL + path, call),
+    async close() {
+      await queue.close();
+      await db.close();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Sends one request through an app or over the network. */
+export async function send(
+  fetch: (request: Request) => Promise<Response>,
+  method: string,
+  url: string,
+  { token, body, headers = {}, raw }: Call = {},
+): Promise<Answer> {
+  const sent = raw ?? (body === undefined ? undefined : JSON.stringify(body));
+  const length = typeof sent === "string" ? { "Content-Length": String(Buffer.byteLength(sent)) } : {};
+  const response = await fetch(
+    new Request(url, {
+      method,
+      headers: {
+        ...(body === undefined ? {} : { "Content-Type": "application/json" }),
+        ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }),
+        ...length,
+        ...headers,
+      },
+      ...(sent === undefined ? {} : { body: sent }),
+    }),
+  );
+  const text = await response.text();
+  const isJson = response.headers.get("Content-Type")?.startsWith("application/json") === true;
+  return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text };
+}
