@@ -1,4 +1,4 @@
-import type { Database, Statement } from "bun:sqlite";
+import { Database, type Statement } from "bun:sqlite";
 import type { Row } from "./connection.ts";
 import { type Bindable, mayBeRounded, withNumbers } from "./values.ts";
 
@@ -20,6 +20,7 @@ export class StatementCache {
       known.usedLately = true;
       return known;
     }
+    refuseSetting(sql);
     const entry = new CachedStatement(this.database.prepare(sql), sql);
     if (this.#entries.size >= this.capacity) this.#evict();
     this.#entries.set(sql, entry);
@@ -91,6 +92,17 @@ function refuseControl(statement: Statement): void {
   if (statement.readonly && statement.columnNames.length === 0) {
     throw new Error("Transactions and settings of the connection are not for statements: use a batch.");
   }
+}
+
+const PRAGMA_WITH_ARGUMENT = /^(?:\s|--[^\n]*\n|\/\*.*?\*\/|EXPLAIN|QUERY|PLAN)*(PRAGMA\b[^;]*[=(].*)$/is;
+
+// "PRAGMA foreign_keys = OFF" takes effect when it is prepared, so a scratch database has to tell what it is.
+function refuseSetting(sql: string): void {
+  const [, pragma] = PRAGMA_WITH_ARGUMENT.exec(sql) ?? [];
+  if (pragma === undefined) return;
+  using scratch = new Database(":memory:");
+  using statement = scratch.prepare(pragma);
+  refuseControl(statement);
 }
 
 /** SQLite prepares the first statement only and says nothing about the others. */

@@ -1,3 +1,5 @@
+export {};
+
 // Everything that can be said about the code without running it; each step's output is shown only when it fails.
 const STEPS = [
   ["biome", "bunx", "biome", "check", "--error-on-warnings", "."],

@@ -7,7 +7,8 @@ const folder = await mkdtemp(join(tmpdir(), "guildhall-tests-"));
 const report = join(folder, "junit.xml");
 
 async function run(...command: string[]): Promise<number> {
-  return Bun.spawn([process.execPath, ...command], { stdout: "inherit", stderr: "inherit", stdin: "ignore" }).exited;
+  return Bun.spawn([process.execPath, ...command], { stdout: "inherit", stderr: "inherit", stdin: "ignore" })
+    .exited;
 }
 
 const checked = await run("scripts/check.ts");

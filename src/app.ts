@@ -9,9 +9,9 @@ import type { Env, RequestInfo } from "./http/context.ts";
 import { serveDocument } from "./http/documents.ts";
 import { readiness } from "./http/health.ts";
 import { MAX_BODY_BYTES } from "./http/input.ts";
+import { landingPage } from "./http/landing-page.ts";
 import type { Origins } from "./http/origins.ts";
 import { requestId } from "./http/request-id.ts";
-import { landingPage } from "./http/landing-page.ts";
 import { openApiDocument } from "./openapi.ts";
 
 export type AppOptions = {
@@ -64,7 +64,8 @@ export function createApp(options: AppOptions): App {
     if (method !== "GET" && method !== "HEAD") return unknownPage(path);
     if (path === "/healthz") return Response.json({ status: "alive" });
     if (path === "/readyz") return readiness(core, isStopping);
-    if (path === "/openapi.json") return new Response(openApi, { headers: { "Content-Type": "application/json" } });
+    if (path === "/openapi.json")
+      return new Response(openApi, { headers: { "Content-Type": "application/json" } });
     if (path === "/") return landingPage();
     if (path.startsWith("/documents/") && verifyLink !== null) return serveDocument(core, verifyLink, url);
     return unknownPage(path);
@@ -107,7 +108,10 @@ export function createApp(options: AppOptions): App {
       origins.allow(request, response);
       const ms = Math.round((performance.now() - startedAt) * 100) / 100;
       // The path without its query: that may hold a signature.
-      core.log.info({ requestId: id, method: request.method, path: url.pathname, status: response.status, ms }, "request");
+      core.log.info(
+        { requestId: id, method: request.method, path: url.pathname, status: response.status, ms },
+        "request",
+      );
       return response;
     },
   };

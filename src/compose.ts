@@ -35,7 +35,13 @@ export type ComposeOptions = {
 const WORKER_POLL_MS = 250;
 
 /** Chooses the adapters, opens them and brings the database up to date. */
-export async function compose({ config, secrets, log, role, publicUrl }: ComposeOptions): Promise<Composition> {
+export async function compose({
+  config,
+  secrets,
+  log,
+  role,
+  publicUrl,
+}: ComposeOptions): Promise<Composition> {
   const clock = Date.now;
   const jwtSecret = Buffer.from(config.jwtSecret ?? secrets.jwtSecret);
   const previous = config.jwtSecretPrevious === null ? [] : [Buffer.from(config.jwtSecretPrevious)];
@@ -74,7 +80,12 @@ export async function compose({ config, secrets, log, role, publicUrl }: Compose
       return { documents: s3Documents(config.s3), verifyLink: null };
     }
     const signingKey = createHmac("sha256", jwtSecret).update("guildhall documents").digest();
-    const files = fileDocuments({ directory: join(config.dataDir, "documents"), publicUrl, signingKey, clock });
+    const files = fileDocuments({
+      directory: join(config.dataDir, "documents"),
+      publicUrl,
+      signingKey,
+      clock,
+    });
     return { documents: files, verifyLink: files.verifyLink };
   }
 

@@ -1,18 +1,23 @@
-import { closest, distance } from "fastest-levenshtein";
 import { resolve } from "node:path";
+import { closest, distance } from "fastest-levenshtein";
 import { z } from "zod";
 
 const MIN_SECRET_BYTES = 32;
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const url = (protocols: readonly string[]) =>
-  z.string().refine(
-    (text) => URL.canParse(text) && protocols.includes(new URL(text).protocol),
-    `must be a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(" or ")}`,
-  );
+  z
+    .string()
+    .refine(
+      (text) => URL.canParse(text) && protocols.includes(new URL(text).protocol),
+      `must be a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(" or ")}`,
+    );
 const secret = z
   .string()
-  .refine((text) => Buffer.byteLength(text) >= MIN_SECRET_BYTES, `must have ${MIN_SECRET_BYTES} bytes or more`);
+  .refine(
+    (text) => Buffer.byteLength(text) >= MIN_SECRET_BYTES,
+    `must have ${MIN_SECRET_BYTES} bytes or more`,
+  );
 
 /** The settings, by the names of their environment variables. An empty value counts as absent. */
 const SETTINGS = z.object({
@@ -22,7 +27,10 @@ const SETTINGS = z.object({
   DATA_DIR: z.string().default("./data"),
   DATABASE_URL: z
     .string()
-    .refine((text) => /^(file:|libsql:\/\/|https?:\/\/)/.test(text), "must begin with file:, libsql://, http:// or https://")
+    .refine(
+      (text) => /^(file:|libsql:\/\/|https?:\/\/)/.test(text),
+      "must begin with file:, libsql://, http:// or https://",
+    )
     .optional(),
   DATABASE_AUTH_TOKEN: z.string().optional(),
   AMQP_URL: url(["amqp:", "amqps:"]).optional(),
@@ -41,9 +49,12 @@ const SETTINGS = z.object({
   CORS_ORIGINS: z
     .string()
     .transform((text) => text.split(",").map((part) => part.trim()))
-    .refine((origins) => origins.every((origin) => URL.canParse(origin) && new URL(origin).origin === origin), {
-      message: "must be exact origins such as https://club.example, separated by commas",
-    })
+    .refine(
+      (origins) => origins.every((origin) => URL.canParse(origin) && new URL(origin).origin === origin),
+      {
+        message: "must be exact origins such as https://club.example, separated by commas",
+      },
+    )
     .optional(),
   LOG_FORMAT: z.enum(["pretty", "json"]).optional(),
 });
@@ -102,11 +113,15 @@ export class ConfigError extends Error {
 export type Flags = { readonly [K in Name]?: string | undefined };
 
 /** The only reader of the environment. Throws ConfigError. */
-export function loadSettings(flags: Flags = {}, env: Record<string, string | undefined> = process.env): Settings {
+export function loadSettings(
+  flags: Flags = {},
+  env: Record<string, string | undefined> = process.env,
+): Settings {
   const given = new Map<Name, { text: string; source: Source }>();
   for (const name of NAMES) {
     const text = flags[name] ?? (env[name]?.trim() || undefined);
-    if (text !== undefined) given.set(name, { text, source: flags[name] === undefined ? "environment" : "flag" });
+    if (text !== undefined)
+      given.set(name, { text, source: flags[name] === undefined ? "environment" : "flag" });
   }
   const parsed = SETTINGS.safeParse(Object.fromEntries([...given].map(([name, { text }]) => [name, text])));
   if (!parsed.success) {
@@ -150,7 +165,9 @@ function resolved(values: Values): Config {
             bucket: values.S3_BUCKET,
             region: values.S3_REGION,
             ...(values.S3_ENDPOINT === undefined ? {} : { endpoint: values.S3_ENDPOINT }),
-            ...(values.S3_PUBLIC_URL === undefined ? {} : { publicUrl: values.S3_PUBLIC_URL.replace(/\/+$/, "") }),
+            ...(values.S3_PUBLIC_URL === undefined
+              ? {}
+              : { publicUrl: values.S3_PUBLIC_URL.replace(/\/+$/, "") }),
           },
     jwtSecret: values.JWT_SECRET ?? null,
     jwtSecretPrevious: values.JWT_SECRET_PREVIOUS ?? null,
@@ -183,6 +200,8 @@ function misspelt(envNames: readonly string[]): string[] {
     if (known.has(name) || NOT_OURS.has(name) || name.length < 5) return [];
     const near = closest(name.toUpperCase(), NAMES);
     const allowed = near.length >= 8 ? 2 : 1;
-    return distance(name.toUpperCase(), near) <= allowed ? [`${name} is not a setting; did you mean ${near}?`] : [];
+    return distance(name.toUpperCase(), near) <= allowed
+      ? [`${name} is not a setting; did you mean ${near}?`]
+      : [];
   });
 }

@@ -41,7 +41,9 @@ function commandLine(): Command {
       await migrateOnly(flagsOf(options));
     });
 
-  const user = program.command("user").description("administration from the shell, also while the server runs");
+  const user = program
+    .command("user")
+    .description("administration from the shell, also while the server runs");
   withDataDir(user.command("add"))
     .description("make an account; its password is read from standard input")
     .argument("<email>")

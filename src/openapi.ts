@@ -22,7 +22,11 @@ export function openApiDocument(): Document {
   });
   return described.getOpenAPI31Document({
     openapi: "3.1.0",
-    info: { title: "Guildhall", version, description: "Several APIs over one core: one account works in all." },
+    info: {
+      title: "Guildhall",
+      version,
+      description: "Several APIs over one core: one account works in all.",
+    },
   });
 }
 

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import * as sessions from "../src/domain/sessions.ts";
 import * as tasks from "../src/domain/tasks.ts";
-import { type Call, PUBLIC_URL, startTestApp, type TestApp } from "./support/app.ts";
 import { grantRole } from "./support/admin.ts";
+import { type Call, PUBLIC_URL, startTestApp, type TestApp } from "./support/app.ts";
 import { player, statsUser } from "./support/people.ts";
 import { badTokens } from "./support/token-failures.ts";
 
@@ -51,7 +51,12 @@ describe("the document's examples, from top to bottom", () => {
 
   test("a profile is replaced; an absent avatar is removed", async () => {
     const { token, uuid } = await statsUser(app, "xXx__WINNER__xXx");
-    const body = { username: "xXx_MAFIOZI_xXx", email: "soa.enjoyer@gmail.com", avatar: AVATAR, sex: "exmale" };
+    const body = {
+      username: "xXx_MAFIOZI_xXx",
+      email: "soa.enjoyer@gmail.com",
+      avatar: AVATAR,
+      sex: "exmale",
+    };
     const answer = await app.call("PUT", "/api/users/myself", { token, body });
     expect(answer.status).toBe(200);
     expect(answer.body).toEqual({ result: { id: uuid, ...body } });
@@ -113,7 +118,8 @@ describe("tasks", () => {
     await tasks.claim(app.core, "a worker");
     await app.core.documents.put(tasks.documentKey(id), Buffer.from("%PDF-"), "application/pdf");
     await tasks.complete(app.core, id, "a worker", { bytes: 5, sha256: "" });
-    const read = async () => (await app.call("GET", `/api/stats/tasks/${id}`, { token })).body.result.document_url;
+    const read = async () =>
+      (await app.call("GET", `/api/stats/tasks/${id}`, { token })).body.result.document_url;
     return { id, read };
   }
 
@@ -132,12 +138,21 @@ describe("tasks", () => {
     const { id, read } = await doneTask();
     const url: string = (await read()).slice(PUBLIC_URL.length);
     const other = url.replace(id, "01900000-0000-7000-8000-000000000000");
-    for (const bad of [other, url.slice(0, -2), url.replace(/expires=\d+/, "expires=9999999999"), url.split("?")[0]]) {
+    for (const bad of [
+      other,
+      url.slice(0, -2),
+      url.replace(/expires=\d+/, "expires=9999999999"),
+      url.split("?")[0],
+    ]) {
       const answer = await app.call("GET", String(bad));
       expect(answer.status).toBe(403);
       expect(answer.body.error.code).toBe("FORBIDDEN");
     }
-    for (const traversal of ["/documents/..%2f..%2fetc%2fpasswd", "/documents/../secrets.json", "/documents/"]) {
+    for (const traversal of [
+      "/documents/..%2f..%2fetc%2fpasswd",
+      "/documents/../secrets.json",
+      "/documents/",
+    ]) {
       expect((await app.call("GET", traversal)).status).toBeOneOf([403, 404]);
     }
   });
@@ -151,7 +166,9 @@ describe("tasks", () => {
       await tasks.fail(app.core, task, "a worker", "The document could not be rendered.", 0);
     }
     const answer = await app.call("GET", `/api/stats/tasks/${id}`, { token });
-    expect(answer.body).toEqual({ result: { id, status: "FAILED", error: "The document could not be rendered." } });
+    expect(answer.body).toEqual({
+      result: { id, status: "FAILED", error: "The document could not be rendered." },
+    });
   });
 
   test("a task is visible to who asked, to its subject and to admins; to others it does not exist", async () => {
@@ -171,10 +188,13 @@ describe("tasks", () => {
     }
   });
 
-  test.each(["01900000-0000-7000-8000-000000000000", "junk", "%00", "a".repeat(500)])("unknown task %p is 404", async (id) => {
-    const { token } = await statsUser(app, "somebody");
-    expect((await app.call("GET", `/api/stats/tasks/${id}`, { token })).status).toBe(404);
-  });
+  test.each(["01900000-0000-7000-8000-000000000000", "junk", "%00", "a".repeat(500)])(
+    "unknown task %p is 404",
+    async (id) => {
+      const { token } = await statsUser(app, "somebody");
+      expect((await app.call("GET", `/api/stats/tasks/${id}`, { token })).status).toBe(404);
+    },
+  );
 
   test("an unknown subject is 404, a known one is found whatever the case of the name", async () => {
     const { token } = await statsUser(app, "Ünïcode Näme");
@@ -197,7 +217,9 @@ describe("tasks", () => {
     await tasks.claim(app.core, "a worker");
     expect(await next()).toEqual({ result: { id, status: "PROCESSING" } });
     await tasks.complete(app.core, id, "a worker", { bytes: 5, sha256: "" });
-    expect(await next()).toEqual({ result: { id, status: "DONE", document_url: expect.stringContaining(id) } });
+    expect(await next()).toEqual({
+      result: { id, status: "DONE", document_url: expect.stringContaining(id) },
+    });
     expect(await reader?.read()).toEqual({ done: true, value: undefined });
   });
 
@@ -301,7 +323,9 @@ describe("failures", () => {
     app.now += 1000;
     expect((await app.call("GET", "/api/users/myself", { token })).body.error.code).toBe("TOKEN_EXPIRED");
     app.now += 9 * 365 * 24 * 60 * 60_000;
-    expect((await app.call("POST", "/api/auth/issue-access-token", { token: refreshToken })).status).toBe(200);
+    expect((await app.call("POST", "/api/auth/issue-access-token", { token: refreshToken })).status).toBe(
+      200,
+    );
   });
 
   const valid = { username: "new", email: "new@example.org", avatar: AVATAR, sex: "male" };
@@ -311,16 +335,51 @@ describe("failures", () => {
   test.each([
     ["no e-mail", withoutEmail, "MISSING_EMAIL", { field: "email" }],
     ["no sex", withoutSex, "MISSING_SEX", { field: "sex" }],
-    ["a bad e-mail", { ...valid, email: "invalid-email" }, "INVALID_EMAIL_FORMAT", { field: "email", value: "invalid-email" }],
-    ["an avatar of another scheme", { ...valid, avatar: "javascript:alert(1)" }, "INVALID_AVATAR_FORMAT", { field: "avatar", value: "javascript:alert(1)" }],
-    ["a number for a name", { ...valid, username: 7 }, "INVALID_USERNAME_FORMAT", { field: "username", value: 7 }],
-    ["an empty name", { ...valid, username: "" }, "INVALID_USERNAME_FORMAT", { field: "username", value: "" }],
+    [
+      "a bad e-mail",
+      { ...valid, email: "invalid-email" },
+      "INVALID_EMAIL_FORMAT",
+      { field: "email", value: "invalid-email" },
+    ],
+    [
+      "an avatar of another scheme",
+      { ...valid, avatar: "javascript:alert(1)" },
+      "INVALID_AVATAR_FORMAT",
+      { field: "avatar", value: "javascript:alert(1)" },
+    ],
+    [
+      "a number for a name",
+      { ...valid, username: 7 },
+      "INVALID_USERNAME_FORMAT",
+      { field: "username", value: 7 },
+    ],
+    [
+      "an empty name",
+      { ...valid, username: "" },
+      "INVALID_USERNAME_FORMAT",
+      { field: "username", value: "" },
+    ],
     ["a comma in the name", { ...valid, username: "a,b" }, "INVALID_USERNAME_FORMAT", { field: "username" }],
     ["a slash in the name", { ...valid, username: "a/b" }, "INVALID_USERNAME_FORMAT", { field: "username" }],
     ["an @ in the name", { ...valid, username: "a@b" }, "INVALID_USERNAME_FORMAT", { field: "username" }],
-    ["65 characters", { ...valid, username: "a".repeat(65) }, "INVALID_USERNAME_FORMAT", { field: "username" }],
-    ["a control character", { ...valid, username: "a\u0007" }, "INVALID_USERNAME_FORMAT", { field: "username" }],
-    ["an override of direction", { ...valid, username: "a\u202eb" }, "INVALID_USERNAME_FORMAT", { field: "username" }],
+    [
+      "65 characters",
+      { ...valid, username: "a".repeat(65) },
+      "INVALID_USERNAME_FORMAT",
+      { field: "username" },
+    ],
+    [
+      "a control character",
+      { ...valid, username: "a\u0007" },
+      "INVALID_USERNAME_FORMAT",
+      { field: "username" },
+    ],
+    [
+      "an override of direction",
+      { ...valid, username: "a\u202eb" },
+      "INVALID_USERNAME_FORMAT",
+      { field: "username" },
+    ],
     ["blanks only", { ...valid, username: "   " }, "INVALID_USERNAME_FORMAT", { field: "username" }],
   ])("registration with %s is refused with its own code", async (_name, body, code, details) => {
     const answer = await app.call("POST", "/api/auth/register", { body });
@@ -340,22 +399,28 @@ describe("failures", () => {
     }
   });
 
-  test.each(["taken", "TAKEN", "ｔａｋｅｎ"])("the name %p is taken after somebody took `taken`", async (username) => {
-    await statsUser(app, "taken");
-    const other = await statsUser(app, "other");
-    const registering = await app.call("POST", "/api/auth/register", { body: { ...valid, username } });
-    const replacing = await app.call("PUT", "/api/users/myself", { token: other.token, body: { ...valid, username } });
-    for (const answer of [registering, replacing]) {
-      expect(answer.status).toBe(409);
-      expect(answer.body).toEqual({
-        error: {
-          code: "USERNAME_ALREADY_EXISTS",
-          message: "This username is already taken.",
-          details: { field: "username" },
-        },
+  test.each(["taken", "TAKEN", "ｔａｋｅｎ"])(
+    "the name %p is taken after somebody took `taken`",
+    async (username) => {
+      await statsUser(app, "taken");
+      const other = await statsUser(app, "other");
+      const registering = await app.call("POST", "/api/auth/register", { body: { ...valid, username } });
+      const replacing = await app.call("PUT", "/api/users/myself", {
+        token: other.token,
+        body: { ...valid, username },
       });
-    }
-  });
+      for (const answer of [registering, replacing]) {
+        expect(answer.status).toBe(409);
+        expect(answer.body).toEqual({
+          error: {
+            code: "USERNAME_ALREADY_EXISTS",
+            message: "This username is already taken.",
+            details: { field: "username" },
+          },
+        });
+      }
+    },
+  );
 
   test("a name is free again for its owner in another case", async () => {
     const { token } = await statsUser(app, "mine");
@@ -375,7 +440,12 @@ describe("failures", () => {
     ["malformed JSON", { raw: "{", headers: json }, 400, "INVALID_JSON"],
     ["JSON that is no object", { raw: "[]", headers: json }, 400, "INVALID_BODY_FORMAT"],
     ["an empty body", { raw: "", headers: json }, 400, "INVALID_JSON"],
-    ["a form", { raw: "username=a", headers: { "Content-Type": "application/x-www-form-urlencoded" } }, 415, "UNSUPPORTED_MEDIA_TYPE"],
+    [
+      "a form",
+      { raw: "username=a", headers: { "Content-Type": "application/x-www-form-urlencoded" } },
+      415,
+      "UNSUPPORTED_MEDIA_TYPE",
+    ],
     ["a body over 64 KiB", { body: { ...valid, sex: "x".repeat(70_000) } }, 413, "BODY_TOO_LARGE"],
   ])("%s is refused", async (_name, call, status, code) => {
     const { token } = await statsUser(app, "good");
@@ -405,7 +475,10 @@ describe("failures", () => {
         throw new Error("a cause with SELECT and /paths");
       },
     };
-    const answer = await app.call("GET", "/api/users/myself", { token, headers: { "X-Request-ID": "my-id" } });
+    const answer = await app.call("GET", "/api/users/myself", {
+      token,
+      headers: { "X-Request-ID": "my-id" },
+    });
     expect(answer.status).toBe(500);
     expect(answer.body).toEqual({
       error: { code: "INTERNAL_ERROR", message: "Something went wrong. Please report request my-id." },

@@ -81,7 +81,8 @@ export function createProducer({ core, owner, renderers, limits: given = {} }: P
   }
 
   async function reportExhausted(): Promise<void> {
-    for (const taskId of await tasks.failExhausted(core)) core.log.error({ taskId }, "a task failed for good");
+    for (const taskId of await tasks.failExhausted(core))
+      core.log.error({ taskId }, "a task failed for good");
   }
 
   /** The sweep: wakes when the next task becomes due, for retries and for what no nudge told of. */
@@ -105,7 +106,10 @@ export function createProducer({ core, owner, renderers, limits: given = {} }: P
     try {
       const made = await Promise.race([make(task, renderer), interruption.promise, limit.promise]);
       if (made === null) return void core.log.warn(job, "the lease was lost to another worker");
-      core.log.info({ ...job, ms: Math.round(performance.now() - startedAt), bytes: made }, "document stored");
+      core.log.info(
+        { ...job, ms: Math.round(performance.now() - startedAt), bytes: made },
+        "document stored",
+      );
     } catch (error) {
       // What was cut off may still be rendering, and the renderer is to be free for the next job.
       if (error instanceof TimeLimitError) renderer.kill();
@@ -187,6 +191,9 @@ function stageFailed(message: string, cause: unknown): never {
 function timeLimit(ms: number): { readonly promise: Promise<never>; clear(): void } {
   const { promise, reject } = Promise.withResolvers<never>();
   promise.catch(() => {});
-  const timer = setTimeout(() => reject(new TimeLimitError(`The job took longer than ${ms / 1000} seconds.`)), ms);
+  const timer = setTimeout(
+    () => reject(new TimeLimitError(`The job took longer than ${ms / 1000} seconds.`)),
+    ms,
+  );
   return { promise, clear: () => clearTimeout(timer) };
 }

@@ -98,7 +98,11 @@ export function createRenderer(options: RendererOptions): Renderer {
           resolve(new RenderError(`Rendering took longer than ${timeLimitMs / 1000} seconds.`));
           kill();
         }, timeLimitMs);
-        waiting = { id, settle: (settled) => (clearTimeout(timer), resolve(settled)) };
+        const settle = (settled: Uint8Array | RenderError) => {
+          clearTimeout(timer);
+          resolve(settled);
+        };
+        waiting = { id, settle };
         renderer.send({ id, report } satisfies RenderRequest);
       });
       waiting = null;

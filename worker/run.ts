@@ -1,7 +1,7 @@
+import { onStop } from "../src/commands/stop.ts";
 import { compose } from "../src/compose.ts";
 import { type Flags, loadSettings } from "../src/config.ts";
 import { lockWorker, prepareDataDir } from "../src/data-dir.ts";
-import { onStop } from "../src/commands/stop.ts";
 import { openLog } from "../src/log.ts";
 import { createProducer } from "./produce.ts";
 import { createRenderers } from "./renderer.ts";

@@ -28,7 +28,9 @@ export async function serve(flags: Flags): Promise<void> {
   const secrets = await prepareDataDir(config.dataDir);
   const lock = lockServer(config.dataDir);
   if (lock === null) {
-    throw new CommandError(`Another server already runs on ${config.dataDir}. Stop it, or choose another DATA_DIR.`);
+    throw new CommandError(
+      `Another server already runs on ${config.dataDir}. Stop it, or choose another DATA_DIR.`,
+    );
   }
 
   let port = config.port;

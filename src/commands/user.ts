@@ -15,9 +15,16 @@ export async function addUser(
   if (!isStrong(password)) throw new CommandError(roles.STRONG_PASSWORD_RULE);
   await withCore(flags, async ({ core }) => {
     if (role !== undefined) await roles.get(core, role);
-    const account = await accounts.register(core, { username: username ?? null, email, password, origin: "shell" });
+    const account = await accounts.register(core, {
+      username: username ?? null,
+      email,
+      password,
+      origin: "shell",
+    });
     if (role !== undefined) await roles.grant(core, account, role);
-    process.stdout.write(`${account.username} <${account.email}> was added${role ? ` with the role ${role}` : ""}.\n`);
+    process.stdout.write(
+      `${account.username} <${account.email}> was added${role ? ` with the role ${role}` : ""}.\n`,
+    );
   });
 }
 
@@ -34,10 +41,15 @@ export async function listUsers(flags: Flags): Promise<void> {
   });
 }
 
-export async function changeRole(flags: Flags, verb: "grant" | "revoke", email: string, role: string): Promise<void> {
+export async function changeRole(
+  flags: Flags,
+  verb: "grant" | "revoke",
+  email: string,
+  role: string,
+): Promise<void> {
   await withCore(flags, async ({ core }) => {
     const account = await accounts.getByEmail(core, email);
-    await roles[verb](core, account, role);
+    await (verb === "grant" ? roles.grant : roles.revoke)(core, account, role);
     const done = verb === "grant" ? "has" : "no longer has";
     process.stdout.write(`${account.username} ${done} the role ${role}.\n`);
   });

@@ -3,11 +3,11 @@ import { asDatabaseError } from "../../db/open.ts";
 import { prepared } from "../../db/prepare.ts";
 import { accounts, sessions } from "../../db/schema.ts";
 import type { Core } from "./core.ts";
+import * as credentials from "./credentials.ts";
 import { DomainError } from "./errors.ts";
 import { newId } from "./ids.ts";
 import { cleanUsername, completeNames, emailKey, usernameFromEmail, usernameKey } from "./names.ts";
 import * as permissions from "./permissions.ts";
-import * as credentials from "./credentials.ts";
 import { type Client, newSession, revokingAllOfDeactivated, revokingOthers } from "./sessions.ts";
 
 const { passwordHash: _neverLeaves, ...columns } = getTableColumns(accounts);
@@ -76,7 +76,11 @@ type NewRow = Awaited<ReturnType<typeof newAccount>>;
 const MAX_NAMES_TRIED = 8;
 
 /** A name that was asked for is taken or not; one that is made from the e-mail address is varied until it is free. */
-async function insertNamed<T>(core: Core, input: NewAccount, insert: (row: NewRow) => Promise<T>): Promise<T> {
+async function insertNamed<T>(
+  core: Core,
+  input: NewAccount,
+  insert: (row: NewRow) => Promise<T>,
+): Promise<T> {
   const row = await newAccount(core, input);
   for (let tried = 1; ; tried++) {
     try {
@@ -124,7 +128,11 @@ async function refusingTaken<T>(write: () => Promise<T>): Promise<T> {
 }
 
 const byId = prepared((db) =>
-  db.select(publicColumns).from(accounts).where(eq(accounts.id, sql.placeholder("id"))).prepare(),
+  db
+    .select(publicColumns)
+    .from(accounts)
+    .where(eq(accounts.id, sql.placeholder("id")))
+    .prepare(),
 );
 
 /** An account by its public number, active or not. Throws `accountNotFound`. */
@@ -139,7 +147,11 @@ export async function getActive(core: Core, id: number): Promise<Account> {
 }
 
 const byUsernameKey = prepared((db) =>
-  db.select(publicColumns).from(accounts).where(eq(accounts.usernameKey, sql.placeholder("key"))).prepare(),
+  db
+    .select(publicColumns)
+    .from(accounts)
+    .where(eq(accounts.usernameKey, sql.placeholder("key")))
+    .prepare(),
 );
 
 /** An active account by its username, whatever the case; throws `accountNotFound`. */

@@ -22,9 +22,13 @@ export const isStrong = (password: string): boolean =>
 /** The columns of a new password. Throws `passwordTooLong`, `overloaded`. */
 export async function hashed(core: Core, password: string) {
   if (password.length > MAX_PASSWORD_CHARACTERS) {
-    throw new DomainError("passwordTooLong", `A password has at most ${MAX_PASSWORD_CHARACTERS} characters.`, {
-      field: "password",
-    });
+    throw new DomainError(
+      "passwordTooLong",
+      `A password has at most ${MAX_PASSWORD_CHARACTERS} characters.`,
+      {
+        field: "password",
+      },
+    );
   }
   return { passwordHash: await core.passwords.hash(password), passwordStrong: isStrong(password) };
 }
@@ -43,7 +47,9 @@ export async function changed(
     .from(accounts)
     .where(eq(accounts.id, accountId));
   if (!(await core.passwords.verify(current, found?.hash ?? null))) {
-    throw new DomainError("credentialsInvalid", "The current password is wrong.", { field: "current_password" });
+    throw new DomainError("credentialsInvalid", "The current password is wrong.", {
+      field: "current_password",
+    });
   }
   if (!isStrong(next) && (await roles.namesOf(core, accountId)).length > 0) {
     throw new DomainError("passwordTooWeak", roles.STRONG_PASSWORD_RULE, { field: "password" });

@@ -42,7 +42,9 @@ export function usernameFromEmail(email: string, tried: number): string {
     .join("")
     .trim();
   const base = SOMETHING_VISIBLE.test(stem) ? stem : "member";
-  return tried === 0 ? base : `${base}-${1000 + Math.floor(Math.random() * 9_000 * 10 ** Math.min(tried, 5))}`;
+  return tried === 0
+    ? base
+    : `${base}-${1000 + Math.floor(Math.random() * 9_000 * 10 ** Math.min(tried, 5))}`;
 }
 
 /** First and last name from a full one and the other way round, where only one of them was given. */

@@ -44,5 +44,4 @@ export const notLastAdmin = (accountId: number | SQL): SQL => sql`NOT (
                   WHERE roles.name = ${ADMIN_ROLE} AND held.account_id <> ${accountId}
                   AND other.deactivated_at IS NULL))`;
 
-export const lastAdmin = () =>
-  new DomainError("lastAdmin", "The last administrator cannot be removed.");
+export const lastAdmin = () => new DomainError("lastAdmin", "The last administrator cannot be removed.");

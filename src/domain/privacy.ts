@@ -6,7 +6,10 @@ import * as permissions from "./permissions.ts";
 const SHOWING_EMAIL: ReadonlySet<Account["origin"]> = new Set(["players", "cabinet", "stats"]);
 
 /** Answers whose e-mail address and birthday this viewer sees; null is somebody who is not signed in. */
-export async function contactsVisibleTo(core: Core, viewer: Account | null): Promise<(account: Account) => boolean> {
+export async function contactsVisibleTo(
+  core: Core,
+  viewer: Account | null,
+): Promise<(account: Account) => boolean> {
   const all = viewer !== null && (await permissions.isAllowed(core, viewer, "users.read"));
   return (account) =>
     all || account.id === viewer?.id || account.emailVisible || SHOWING_EMAIL.has(account.origin);

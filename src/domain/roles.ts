@@ -14,10 +14,7 @@ export async function grant(core: Core, account: Account, roleName: string): Pro
     throw new DomainError("passwordTooWeak", STRONG_PASSWORD_RULE);
   }
   const role = await get(core, roleName);
-  await core.db
-    .insert(accountRoles)
-    .values({ accountId: account.id, roleId: role.id })
-    .onConflictDoNothing();
+  await core.db.insert(accountRoles).values({ accountId: account.id, roleId: role.id }).onConflictDoNothing();
 }
 
 /** Takes a role away; taking it twice changes nothing. Throws `unknownRole`, `lastAdmin`. */

@@ -123,5 +123,7 @@ export function revokingOthers(core: Core, accountId: number, keepSessionId: str
   return core.db
     .update(sessions)
     .set({ revokedAt: core.clock() })
-    .where(and(eq(sessions.accountId, accountId), ne(sessions.id, keepSessionId), isNull(sessions.revokedAt)));
+    .where(
+      and(eq(sessions.accountId, accountId), ne(sessions.id, keepSessionId), isNull(sessions.revokedAt)),
+    );
 }

@@ -48,7 +48,11 @@ export async function requestPlayerDocument(core: Core, actor: Account, accountI
 }
 
 const byId = prepared((db) =>
-  db.select().from(reportTasks).where(eq(reportTasks.id, sql.placeholder("id"))).prepare(),
+  db
+    .select()
+    .from(reportTasks)
+    .where(eq(reportTasks.id, sql.placeholder("id")))
+    .prepare(),
 );
 
 /** For who asked, the subject, and who may manage tasks; `taskNotFound` to everybody else. */
@@ -74,10 +78,7 @@ export async function playerDocument(core: Core, accountId: number): Promise<Pla
     .select({ id: reportTasks.id, status: reportTasks.status })
     .from(reportTasks)
     .where(and(eq(reportTasks.subjectId, accountId), eq(reportTasks.kind, "player")))
-    .orderBy(
-      sql`CASE status WHEN 'DONE' THEN 0 WHEN 'FAILED' THEN 2 ELSE 1 END`,
-      sql`${reportTasks.id} DESC`,
-    )
+    .orderBy(sql`CASE status WHEN 'DONE' THEN 0 WHEN 'FAILED' THEN 2 ELSE 1 END`, sql`${reportTasks.id} DESC`)
     .limit(1);
   if (best === undefined) throw noDocument("No document was asked for.");
   if (best.status === "FAILED") throw noDocument("The document could not be made; ask for it again.");

@@ -86,7 +86,8 @@ function readClaims(payload: unknown): Claims {
   if (iss !== ISSUER || typeof sub !== "string" || typeof sid !== "string" || typeof jti !== "string") {
     throw invalid();
   }
-  if (!isUuid(sub) || !isUuid(sid) || !Number.isSafeInteger(iat) || !Number.isSafeInteger(exp)) throw invalid();
+  if (!isUuid(sub) || !isUuid(sid) || !Number.isSafeInteger(iat) || !Number.isSafeInteger(exp))
+    throw invalid();
   if (purpose !== "access" && purpose !== "refresh" && purpose !== "stats-refresh") throw invalid();
   return { sub, sid, jti, purpose, iat: Number(iat), exp: Number(exp) };
 }

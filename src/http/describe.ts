@@ -20,10 +20,9 @@ export const failures = <T extends z.ZodType, S extends number>(
   schema: T,
   ...statuses: readonly S[]
 ): Record<S, ReturnType<typeof answer<T>>> =>
-  Object.fromEntries(statuses.map((status) => [status, answer(schema, REASONS[status] ?? "Refused")])) as Record<
-    S,
-    ReturnType<typeof answer<T>>
-  >;
+  Object.fromEntries(
+    statuses.map((status) => [status, answer(schema, REASONS[status] ?? "Refused")]),
+  ) as Record<S, ReturnType<typeof answer<T>>>;
 
 const REASONS: Readonly<Record<number, string>> = {
   400: "The input is malformed or invalid",

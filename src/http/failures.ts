@@ -61,7 +61,12 @@ export function asFailure(error: unknown, requestId: string, log: Log): Failure 
     return { code: "malformedJson", message: "The body is not valid JSON." };
   }
   const database = asDatabaseError(error);
-  if (database !== null && database.kind !== "unique" && database.kind !== "foreignKey" && database.kind !== "check") {
+  if (
+    database !== null &&
+    database.kind !== "unique" &&
+    database.kind !== "foreignKey" &&
+    database.kind !== "check"
+  ) {
     log.error({ err: error, requestId }, "the database did not answer");
     return {
       code: "unavailable",

@@ -26,7 +26,10 @@ export function jsonBody(): MiddlewareHandler<Env> {
     if (Number(length ?? 0) > MAX_BODY_BYTES) throw tooLarge();
     const type = c.req.header("Content-Type") ?? "";
     if (!/^application\/([\w.-]+\+)?json\s*(;|$)/i.test(type)) {
-      throw new RequestError("unsupportedMediaType", "The body must be JSON, with Content-Type: application/json.");
+      throw new RequestError(
+        "unsupportedMediaType",
+        "The body must be JSON, with Content-Type: application/json.",
+      );
     }
     return chunked ? counting(c, next) : next();
   };
@@ -67,7 +70,10 @@ export const text = (minCharacters: number, maxCharacters: number) =>
     .string()
     .min(minCharacters)
     .max(maxCharacters)
-    .refine((value) => value.isWellFormed() && !value.includes("\0"), "holds characters that cannot be stored");
+    .refine(
+      (value) => value.isWellFormed() && !value.includes("\0"),
+      "holds characters that cannot be stored",
+    );
 
 const MAX_URL_CHARACTERS = 2_048;
 

@@ -1,5 +1,8 @@
 /** A JSON array of unknown length, sent page by page as fast as the reader takes it, at constant memory. */
-export function jsonArrayStream<T>(pages: AsyncGenerator<readonly T[]>, spell: (row: T) => unknown): Response {
+export function jsonArrayStream<T>(
+  pages: AsyncGenerator<readonly T[]>,
+  spell: (row: T) => unknown,
+): Response {
   const encoder = new TextEncoder();
   let separator = "[";
   const body = new ReadableStream<Uint8Array>({

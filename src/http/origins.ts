@@ -29,7 +29,8 @@ export function createOrigins({ publicUrl, port, allowed }: OriginsOptions): Ori
     requireOwn(headers) {
       const origin = headers.get("Origin");
       const known = origin === null || own.has(origin) || others.has(origin);
-      const crossSite = headers.get("Sec-Fetch-Site") === "cross-site" && !(origin !== null && others.has(origin));
+      const crossSite =
+        headers.get("Sec-Fetch-Site") === "cross-site" && !(origin !== null && others.has(origin));
       if (!known || crossSite) {
         throw new RequestError("crossOrigin", "This request came from another site's page.");
       }

@@ -8,7 +8,9 @@ import type { Origins } from "./origins.ts";
 export const TOKEN_COOKIE = "jwt";
 
 /** `Authorization: Bearer <token>`, a bare `Authorization: <token>`, or the cookie; null where there is none. */
-export function findToken(c: ApiContext): { readonly token: string; readonly from: "header" | "cookie" } | null {
+export function findToken(
+  c: ApiContext,
+): { readonly token: string; readonly from: "header" | "cookie" } | null {
   const header = c.req.header("Authorization")?.trim();
   if (header) {
     const token = /^bearer(\s|$)/i.test(header) ? header.slice(6).trim() : header;

@@ -29,7 +29,7 @@ export type Call = {
   readonly body?: unknown;
   readonly headers?: Record<string, string>;
   /** Instead of `body`: the bytes as they are, with no Content-Type of its own. */
-  readonly raw?: BodyInit;
+  readonly raw?: string | ReadableStream<Uint8Array>;
 };
 
 /** An app over a database of its own in memory, with real adapters; hashing is cheap and time stands still. */

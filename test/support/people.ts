@@ -18,7 +18,11 @@ export async function statsUser(app: TestApp, username: string, more: object = {
 }
 
 /** Signs somebody up through the players API. */
-export async function player(app: TestApp, username: string, more: object = {}): Promise<{ token: string; id: number }> {
+export async function player(
+  app: TestApp,
+  username: string,
+  more: object = {},
+): Promise<{ token: string; id: number }> {
   const created = await app.call("POST", "/users", {
     body: { username, password: "Secret-123", email: `${addressOf(username)}@example.org`, ...more },
   });

@@ -18,7 +18,8 @@ export async function badTokens(
   const claims = JSON.parse(Buffer.from(payload, "base64url").toString());
   const { iat: _iat, exp: _exp, ...lasting } = claims;
   const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
-  const signed = (more: object) => createSigner({ key: JWT_SECRET, algorithm: "HS256" })({ ...claims, ...more });
+  const signed = (more: object) =>
+    createSigner({ key: JWT_SECRET, algorithm: "HS256" })({ ...claims, ...more });
   const otherKey = createSigner({ key: Buffer.alloc(40, 1), algorithm: "HS256" });
   const otherAlgorithm = createSigner({ key: Buffer.alloc(64, 1), algorithm: "HS512" });
   return [

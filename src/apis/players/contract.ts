@@ -38,7 +38,9 @@ const User = z
 
 const Stats = z
   .object({ loss_count: counter, session_count: counter, total_time: counter, victory_count: counter })
-  .openapi("PlayerStats", { example: { loss_count: 4, session_count: 12, total_time: 5000, victory_count: 8 } });
+  .openapi("PlayerStats", {
+    example: { loss_count: 4, session_count: 12, total_time: 5000, victory_count: 8 },
+  });
 
 const Game = z
   .object({
@@ -247,7 +249,11 @@ export const login = createRoute({
   responses: {
     200: answer(
       z
-        .object({ success: z.literal(true), token: z.string(), user: z.string().openapi({ example: "users/1" }) })
+        .object({
+          success: z.literal(true),
+          token: z.string(),
+          user: z.string().openapi({ example: "users/1" }),
+        })
         .openapi("PlayersLogin"),
       "Signed in",
     ),

@@ -189,6 +189,7 @@ export function createPlayersApi(core: Core, origins: Origins): OpenAPIHono<Env>
 /** What is no number is nobody's. */
 function idOf(text: string): number {
   const id = /^[1-9]\d{0,15}$/.test(text) ? Number(text) : 0;
-  if (!Number.isSafeInteger(id) || id === 0) throw new DomainError("accountNotFound", "There is no such user.");
+  if (!Number.isSafeInteger(id) || id === 0)
+    throw new DomainError("accountNotFound", "There is no such user.");
   return id;
 }

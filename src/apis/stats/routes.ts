@@ -48,7 +48,12 @@ export function createStatsApi(core: Core, origins: Origins): OpenAPIHono<Env> {
   app.openapi(contract.putMyself, async function putMyself(c) {
     const { account } = await authenticated(core, origins, c);
     const { username, email, avatar = null, sex } = c.req.valid("json");
-    const changed = await accounts.update(core, account, account.id, { username, email, avatarUrl: avatar, sex });
+    const changed = await accounts.update(core, account, account.id, {
+      username,
+      email,
+      avatarUrl: avatar,
+      sex,
+    });
     return c.json({ result: wire.profile(changed, changed.email) }, 200, NO_STORE);
   });
 

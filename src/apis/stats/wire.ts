@@ -1,6 +1,6 @@
 import type { Account } from "../../domain/accounts.ts";
-import { documentKey, type Task } from "../../domain/tasks.ts";
 import type { Core } from "../../domain/core.ts";
+import { documentKey, type Task } from "../../domain/tasks.ts";
 
 const LINK_TTL_SECONDS = 15 * 60;
 

@@ -1,0 +1,80 @@
+import { cpus } from "node:os";
+import { createLab, type Lab } from "./lab.ts";
+import { coldStart } from "./measures/cold-start.ts";
+import { documentLatency } from "./measures/document-latency.ts";
+import { idleMemory } from "./measures/idle-memory.ts";
+import type { Measure } from "./measures/measure.ts";
+import { profileReads } from "./measures/profile-reads.ts";
+import { readsBesideDocuments } from "./measures/reads-beside-documents.ts";
+import { rendering } from "./measures/rendering.ts";
+import { taskCreation } from "./measures/task-creation.ts";
+import type { Row } from "./row.ts";
+import { table } from "./table.ts";
+
+const MEASURES: Readonly<Record<string, Measure>> = {
+  "profile-reads": profileReads,
+  "task-creation": taskCreation,
+  rendering,
+  "document-latency": documentLatency,
+  "reads-beside-documents": readsBesideDocuments,
+  "cold-start": coldStart,
+  "idle-memory": idleMemory,
+};
+
+const MEASURE_LIMIT_MS = 150_000;
+
+/** `bun bench/main.ts [name...]`. Exit codes: 0 measured (goals reached or not), 1 a measure failed, 2 wrong usage. */
+async function main(names: readonly string[]): Promise<number> {
+  const unknown = names.filter((name) => !(name in MEASURES));
+  if (unknown.length > 0) {
+    process.stderr.write(`Unknown: ${unknown.join(", ")}. There are: ${Object.keys(MEASURES).join(", ")}.\n`);
+    return 2;
+  }
+  const rows: Row[] = [];
+  const failed: string[] = [];
+  for (const [name, measure] of Object.entries(MEASURES)) {
+    if (names.length > 0 && !names.includes(name)) continue;
+    process.stdout.write(`${name} ...\n`);
+    try {
+      rows.push(...(await inLab(measure)));
+    } catch (error) {
+      failed.push(name);
+      process.stderr.write(`${name} FAILED: ${error instanceof Error ? error.stack : error}\n`);
+    }
+  }
+  const cores = cpus();
+  process.stdout.write(
+    `\nBun ${Bun.version}, ${process.platform} ${process.arch}, ${cores.length} x ${cores[0]?.model}\n`,
+  );
+  process.stdout.write(`\n${table(rows)}\n`);
+  if (failed.length > 0) process.stderr.write(`\nFAILED: ${failed.join(", ")}\n`);
+  return failed.length > 0 ? 1 : 0;
+}
+
+async function inLab(measure: Measure): Promise<Row[]> {
+  const lab = createLab();
+  const unhook = closeOnSignal(lab);
+  const expired = Promise.withResolvers<never>();
+  const limit = setTimeout(
+    () => expired.reject(new Error(`it took longer than ${MEASURE_LIMIT_MS / 1000} s`)),
+    MEASURE_LIMIT_MS,
+  );
+  try {
+    return await Promise.race([measure(lab), expired.promise]);
+  } finally {
+    clearTimeout(limit);
+    await lab.close();
+    unhook();
+  }
+}
+
+/** A measure that is broken off leaves no process and no folder behind. */
+function closeOnSignal(lab: Lab): () => void {
+  const end = () => void lab.close().finally(() => process.exit(1));
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, end);
+  return () => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, end);
+  };
+}
+
+process.exit(await main(process.argv.slice(2)));
