@@ -48,6 +48,8 @@ export type TestAppOptions = {
   readonly corsOrigins?: readonly string[];
   readonly trustProxy?: readonly string[];
   readonly peerAddress?: string;
+  /** The machine's clock instead of one that stands still. */
+  readonly realTime?: boolean;
 };
 
 export async function startTestApp(options: TestAppOptions = {}): Promise<TestApp> {
@@ -58,7 +60,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
   const log = pino({ level: "debug" }, { write: (line: string) => void logged.push(line) });
   const tokens = createTokens([JWT_SECRET]);
   const state = { now: Date.UTC(2026, 3, 14, 10, 30) };
-  const clock = () => state.now;
+  const clock = options.realTime === true ? Date.now : () => state.now;
   const documents = fileDocuments({
     directory,
     publicUrl: () => PUBLIC_URL,

@@ -1,0 +1,88 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { sql } from "drizzle-orm";
+import { type Db, migrate } from "../../db/open.ts";
+import { failureOf, insertAccount, usernames, type Workshop, workshop } from "./databases.ts";
+
+const LOCK = `${import.meta.dir}/child-lock.ts`;
+const WRITER = `${import.meta.dir}/child-writer.ts`;
+const BUSY_DEADLINE_MS = 400;
+const GENEROUS_LAG_MS = 100;
+
+let shop: Workshop;
+let db: Db;
+
+beforeEach(async () => {
+  shop = await workshop();
+  db = await shop.open(undefined, { limits: { busyDeadlineMs: BUSY_DEADLINE_MS } });
+  await migrate(db);
+});
+
+afterEach(() => shop.close());
+
+/** Another process has the write lock from now on for so long. */
+async function held(milliseconds: number): Promise<{ readonly exited: Promise<number> }> {
+  const child = shop.child([LOCK, shop.path, String(milliseconds)]);
+  await child.stdout.getReader().read();
+  return child;
+}
+
+/** The longest time that the event loop stood still. */
+function watchLag(): () => number {
+  let [last, longest] = [performance.now(), 0];
+  const timer = setInterval(() => {
+    const now = performance.now();
+    longest = Math.max(longest, now - last);
+    last = now;
+  }, 2);
+  return () => {
+    clearInterval(timer);
+    return longest;
+  };
+}
+
+test("a write waits for another process without holding up the event loop", async () => {
+  const { exited } = await held(200);
+  const lag = watchLag();
+  const began = performance.now();
+  await insertAccount(db, "Ada");
+  expect(performance.now() - began).toBeGreaterThan(50);
+  expect(lag()).toBeLessThan(GENEROUS_LAG_MS);
+  expect(await exited).toBe(0);
+  expect(await usernames(db)).toEqual(["Ada"]);
+});
+
+test("a lock held for too long makes writes unavailable, reads go on, and it works again afterwards", async () => {
+  const { exited } = await held(BUSY_DEADLINE_MS * 3);
+  const lag = watchLag();
+  const began = performance.now();
+  const writes = [insertAccount(db, "a"), insertAccount(db, "b"), db.batch([insertAccount(db, "c")])];
+  const failures = Promise.all(writes.map((write) => failureOf(write)));
+  expect(await usernames(db)).toEqual([]);
+  expect((await failures).map((failure) => failure.kind)).toEqual([
+    "unavailable",
+    "unavailable",
+    "unavailable",
+  ]);
+  expect(performance.now() - began).toBeGreaterThan(BUSY_DEADLINE_MS - 10);
+  expect(performance.now() - began).toBeLessThan(BUSY_DEADLINE_MS * 2);
+  expect(lag()).toBeLessThan(GENEROUS_LAG_MS);
+  expect(await exited).toBe(0);
+  await insertAccount(db, "d");
+  expect(await usernames(db)).toEqual(["d"]);
+});
+
+test("every write that was answered is there after SIGKILL", async () => {
+  const writer = shop.child([WRITER, shop.path]);
+  let printed = "";
+  const decoder = new TextDecoder();
+  for await (const chunk of writer.stdout) {
+    printed += decoder.decode(chunk, { stream: true });
+    if (printed.length > 20_000) writer.kill("SIGKILL");
+  }
+  expect(await writer.exited).not.toBe(0);
+  const answered = printed.split("\n").slice(0, -1);
+  expect(answered.length).toBeGreaterThan(1_000);
+  const stored = new Set((await db.values<[string]>(sql`SELECT name FROM roles`)).map(([name]) => name));
+  expect(answered.filter((name) => !stored.has(name))).toEqual([]);
+  expect(await db.values(sql`PRAGMA integrity_check`)).toEqual([["ok"]]);
+});
