@@ -5,7 +5,7 @@ import { embeddedQueue } from "../../src/adapters/queue/embedded.ts";
 import { rabbitmqQueue } from "../../src/adapters/queue/rabbitmq.ts";
 import type { JobQueue } from "../../src/domain/core.ts";
 import { available, type Broker, startBroker } from "../support/rabbitmq.ts";
-import { eventually } from "../support/eventually.ts";
+import { eventually } from "./eventually.ts";
 import { createGate } from "./gate.ts";
 
 type Implementation = {

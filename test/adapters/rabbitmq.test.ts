@@ -5,7 +5,7 @@ import { type RabbitmqQueueOptions, rabbitmqQueue } from "../../src/adapters/que
 import type { JobQueue } from "../../src/domain/core.ts";
 import { available, type Broker, startBroker } from "../support/rabbitmq.ts";
 import { type BrokerSide, brokerSide } from "./broker-side.ts";
-import { eventually } from "../support/eventually.ts";
+import { eventually } from "./eventually.ts";
 import { createGate } from "./gate.ts";
 import { type LogLines, logLines } from "./log-lines.ts";
 import { type Proxy, startProxy } from "./proxy.ts";

@@ -77,11 +77,11 @@ describe("group commit", () => {
   test("fails only the unit that breaks a constraint, statement or batch", async () => {
     const before = db.counters().commits;
     const outcome = await settled([
-      insertAccount(db, "a"),
-      insertAccount(db, "a"),
+      insertAccount(db, "a").execute(),
+      insertAccount(db, "a").execute(),
       db.batch([insertAccount(db, "b"), insertAccount(db, "a")]),
       db.batch([insertAccount(db, "c"), insertAccount(db, "d")]),
-      insertAccount(db, "e"),
+      insertAccount(db, "e").execute(),
     ]);
     expect(outcome).toEqual(["fulfilled", "rejected", "rejected", "fulfilled", "fulfilled"]);
     expect(await usernames(db)).toEqual(["a", "c", "d", "e"]);
@@ -154,7 +154,7 @@ describe("a lost transaction", () => {
 test("a full queue refuses at once and keeps what it holds", async () => {
   const small = await shop.open(undefined, { limits: { queuedUnits: 5 } });
   const outcome = await settled(names(7).map((name) => insertAccount(small, name)));
-  expect(outcome).toEqual([...Array<string>(5).fill("fulfilled"), "rejected", "rejected"]);
+  expect<string[]>(outcome).toEqual([...names(5).map(() => "fulfilled"), "rejected", "rejected"]);
   const writes = names(7).map((name) => insertAccount(small, `again-${name}`).execute());
   expect((await failureOf(writes[6] as Promise<unknown>)).kind).toBe("unavailable");
   expect(await settled(writes)).toEqual(outcome);

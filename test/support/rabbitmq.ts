@@ -5,7 +5,7 @@ import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Subprocess } from "bun";
-import { eventually } from "./eventually.ts";
+import { eventually } from "../adapters/eventually.ts";
 
 export type Broker = {
   readonly url: string;
