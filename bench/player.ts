@@ -18,7 +18,7 @@ const Registered = z.object({ result: z.object({ refresh_token: z.string() }) })
 const Issued = z.object({ result: z.object({ access_token: z.string() }) });
 const Created = z.object({ result: z.object({ id: z.string() }) });
 const Status = z.object({ result: z.object({ status: z.string(), error: z.string().optional() }) });
-const Users = z.array(z.object({ id: z.number(), username: z.string() }));
+const Users = z.array(z.object({ self: z.string(), username: z.string() }));
 
 const REQUEST_TIMEOUT_MS = 10_000;
 const DOCUMENT_TIMEOUT_MS = 60_000;
@@ -43,7 +43,7 @@ export async function newPlayer(url: string, username: string, games = 0): Promi
     const results = ["win", "loss", "win", "draw"];
     for (let index = 0; index < games; index++) {
       const game = { role: "Mage", result: results[index % results.length], duration: 600 + index };
-      await ask("POST", `/users/${me.id}/games`, token, game);
+      await ask("POST", `${me.self}/games`, token, game);
     }
   }
 

@@ -35,7 +35,7 @@ export const coldStart: Measure = async (lab) => {
       name: "  the same",
       unit: "ms",
       measured: source,
-      limit: { what: "bun -e ''", value: empty },
+      limit: { what: "bun -e 0", value: empty },
       goal: null,
     },
   ];
@@ -59,7 +59,7 @@ async function times(once: () => Promise<number>): Promise<number> {
 
 async function emptyScript(lab: Lab): Promise<number> {
   const startedAt = performance.now();
-  const spawned = await lab.spawn([process.execPath, "-e", ""]);
+  const spawned = await lab.spawn([process.execPath, "-e", "0"]);
   await spawned.process.exited;
   return performance.now() - startedAt;
 }

@@ -80,6 +80,8 @@ function listen({ host, port }: Config, fetch: Fetch) {
       maxRequestBodySize: MAX_REQUEST_BYTES,
       idleTimeout: IDLE_TIMEOUT_SECONDS,
       development: false,
+      // Said aloud: without development mode Bun shares the port with whoever else listens there.
+      reusePort: false,
     });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);

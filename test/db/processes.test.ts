@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { sql } from "drizzle-orm";
 import { type Db, migrate } from "../../db/open.ts";
+import { roles } from "../../db/schema.ts";
 import { failureOf, insertAccount, usernames, type Workshop, workshop } from "./databases.ts";
 
 const LOCK = `${import.meta.dir}/child-lock.ts`;
@@ -85,4 +86,14 @@ test("every write that was answered is there after SIGKILL", async () => {
   const stored = new Set((await db.values<[string]>(sql`SELECT name FROM roles`)).map(([name]) => name));
   expect(answered.filter((name) => !stored.has(name))).toEqual([]);
   expect(await db.values(sql`PRAGMA integrity_check`)).toEqual([["ok"]]);
+});
+
+test("a batch of reads sees one state while another process writes", async () => {
+  const writer = shop.child([WRITER, shop.path]);
+  await writer.stdout.getReader().read();
+  const count = db.select({ rows: sql<number>`count(*)` }).from(roles);
+  const pause = sql`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200000) SELECT max(i) FROM n`;
+  const [before, , after] = await db.batch([count, db.all(pause), count]);
+  expect(after).toEqual(before);
+  expect(await count).not.toEqual(before);
 });

@@ -14,7 +14,7 @@ import {
   workshop,
 } from "./databases.ts";
 
-const TIMEOUT_MS = 300;
+const TIMEOUT_MS = 500;
 
 let shop: Workshop;
 let server: HranaServer;
@@ -118,7 +118,7 @@ test("a wrong token makes it unavailable and is not told", async () => {
 
 test("a lock that the server does not get is busy", async () => {
   const patient = await shop.open(server.url, { authToken: TOKEN });
-  const lock = shop.child([`${import.meta.dir}/child-lock.ts`, shop.path, "3000"]);
+  const lock = shop.child([`${import.meta.dir}/child-lock.ts`, shop.path, "1500"]);
   await lock.stdout.getReader().read();
   expect((await failureOf(insertAccount(patient, "Ada"))).kind).toBe("busy");
 });

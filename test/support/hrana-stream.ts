@@ -29,7 +29,7 @@ type Value =
 
 type Failure = { readonly message: string; readonly code: string };
 
-const BUSY_TIMEOUT_MS = 2_000;
+const BUSY_TIMEOUT_MS = 500;
 
 /** One Hrana stream: a connection of its own, until it is closed. */
 export class HranaStream {
