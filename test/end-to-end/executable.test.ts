@@ -1,0 +1,69 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { chmod, copyFile, mkdir, readdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { startServer, temporaryFolder } from "../support/server.ts";
+import { requireTool } from "../support/tools.ts";
+import { ask, download, signUp } from "../support/walk.ts";
+
+const ROOT = join(import.meta.dir, "../..");
+let folder: ReturnType<typeof temporaryFolder>;
+let program: string;
+let empty: string;
+
+beforeAll(async () => {
+  folder = temporaryFolder();
+  empty = join(folder.path, "empty");
+  await mkdir(empty);
+  const built = Bun.spawn(["bun", "run", "build"], { cwd: ROOT, stdout: "ignore", stderr: "pipe" });
+  if ((await built.exited) !== 0) throw new Error(await new Response(built.stderr).text());
+  program = join(empty, "guildhall");
+  await copyFile(join(ROOT, "dist/guildhall"), program);
+  // What lies beside it must not be read.
+  await writeFile(join(empty, ".env"), "PORT=1\nJWT_SECRET=short\n");
+  await writeFile(join(empty, "bunfig.toml"), 'preload = ["./nothing.ts"]\n');
+  await chmod(empty, 0o555);
+}, 60_000);
+afterAll(async () => {
+  await chmod(empty, 0o755);
+  await folder.remove();
+});
+
+/** As a user who may not write there; root may write anywhere. */
+const asNobody =
+  process.getuid?.() === 0 ? ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] : [];
+
+describe("the executable, alone in a read-only folder with an empty environment", () => {
+  test("makes a document that names the player and the numbers", async () => {
+    if (!requireTool("pdftotext")) return;
+    const dataDir = join(folder.path, "data");
+    await mkdir(dataDir);
+    await chmod(dataDir, 0o777);
+    await chmod(folder.path, 0o755);
+    const command = [...asNobody, "/usr/bin/env", "-i", `DATA_DIR=${dataDir}`, "PORT=0", program];
+    const server = await startServer({ dataDir, command, cwd: empty });
+    try {
+      expect(server.output()).toContain(`${program} user add`);
+      const token = await signUp(server, "Åsa 漢字 Игрок");
+      const pdf = await download(server, token, await ask(server, token, "Åsa 漢字 Игрок"));
+      const text = Bun.spawn(["pdftotext", "-layout", "-", "-"], { stdin: pdf, stdout: "pipe" });
+      expect(await new Response(text.stdout).text()).toContain("Åsa 漢字 Игрок");
+      expect((await readdir(empty)).sort()).toEqual([".env", "bunfig.toml", "guildhall"]);
+      expect((await readdir(dataDir)).sort()).toContain("guildhall.db");
+      if (asNobody.length > 0) await expect(writeAsNobody(join(empty, "x"))).resolves.not.toBe(0);
+    } finally {
+      expect(await server.stop()).toBe(0);
+    }
+  }, 30_000);
+
+  test("knows the same commands", async () => {
+    const child = Bun.spawn([program, "--help"], { cwd: empty, env: {}, stdout: "pipe" });
+    const help = await new Response(child.stdout).text();
+    for (const command of ["serve", "worker", "migrate", "user", "config", "openapi"])
+      expect(help).toContain(command);
+  });
+});
+
+/** Shows that the folder is read-only to who the program ran as. */
+async function writeAsNobody(path: string): Promise<number> {
+  return Bun.spawn([...asNobody, "touch", path], { stdout: "ignore", stderr: "ignore" }).exited;
+}
