@@ -1,12 +1,16 @@
 import { sql } from "drizzle-orm";
 import { asDatabaseError } from "./errors.ts";
 import first from "./migrations/0000_first.sql" with { type: "text" };
+import accountsAndBlog from "./migrations/0001_accounts_and_blog.sql" with { type: "text" };
 import type { Db } from "./open.ts";
 
 export type Migration = { readonly name: string; readonly sql: string };
 
 /** All migrations in their order. Imported as text, so that a compiled executable carries them. */
-export const MIGRATIONS: readonly Migration[] = [{ name: "0000_first", sql: first }];
+export const MIGRATIONS: readonly Migration[] = [
+  { name: "0000_first", sql: first },
+  { name: "0001_accounts_and_blog", sql: accountsAndBlog },
+];
 
 const TABLE = sql.raw("schema_migrations");
 

@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import { check, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
+import { check, index, integer, primaryKey, sqliteTable, sqliteView, text, uniqueIndex } from "drizzle-orm/sqlite-core";
 
 // Every time is integer milliseconds since 1970 (UTC). Every UUID is version 7: random ones spread over the
 // indexes and cut durable inserts to a sixth at 1.5 million rows.
@@ -44,6 +44,10 @@ export const accounts = sqliteTable(
     language: text("language"),
     company: text("company"),
     emailVerifiedAt: integer("email_verified_at"),
+    /** The address that resets are mailed to while a changed one waits to be confirmed; null: `email` itself. */
+    confirmedEmail: text("confirmed_email"),
+    /** The object of an uploaded avatar in the document store; null: a drawn one. */
+    avatarKey: text("avatar_key"),
     lastLoginAt: integer("last_login_at"),
     loginCount: integer("login_count").notNull().default(0),
     deactivatedAt: integer("deactivated_at"),
@@ -96,6 +100,210 @@ export const accountRoles = sqliteTable(
   (table) => [
     primaryKey({ columns: [table.accountId, table.roleId] }),
     index("account_roles_role").on(table.roleId),
+  ],
+);
+
+/** Roles by the dozen: who is in the group has them all. */
+export const groups = sqliteTable("groups", {
+  id: integer("id").primaryKey({ autoIncrement: true }),
+  name: text("name").notNull().unique("groups_name_unique"),
+});
+
+export const groupRoles = sqliteTable(
+  "group_roles",
+  {
+    groupId: integer("group_id")
+      .notNull()
+      .references(() => groups.id, { onDelete: "cascade" }),
+    roleId: integer("role_id")
+      .notNull()
+      .references(() => roles.id, { onDelete: "cascade" }),
+  },
+  (table) => [primaryKey({ columns: [table.groupId, table.roleId] }), index("group_roles_role").on(table.roleId)],
+);
+
+export const accountGroups = sqliteTable(
+  "account_groups",
+  {
+    accountId: integer("account_id")
+      .notNull()
+      .references(() => accounts.id, { onDelete: "cascade" }),
+    groupId: integer("group_id")
+      .notNull()
+      .references(() => groups.id, { onDelete: "cascade" }),
+  },
+  (table) => [
+    primaryKey({ columns: [table.accountId, table.groupId] }),
+    index("account_groups_group").on(table.groupId),
+  ],
+);
+
+/** Roles held directly or through a group, each once. */
+export const effectiveRoles = sqliteView("effective_roles", {
+  accountId: integer("account_id").notNull(),
+  roleId: integer("role_id").notNull(),
+}).as(sql`SELECT account_id, role_id FROM account_roles
+UNION SELECT account_groups.account_id, group_roles.role_id
+FROM account_groups JOIN group_roles ON group_roles.group_id = account_groups.group_id`);
+
+/** The chain of a session's rotating refresh tokens. */
+export const refreshTokens = sqliteTable(
+  "refresh_tokens",
+  {
+    jti: text("jti").primaryKey(),
+    sessionId: text("session_id")
+      .notNull()
+      .references(() => sessions.id, { onDelete: "cascade" }),
+    issuedAt: integer("issued_at").notNull(),
+    /** When it was exchanged; its successor is `childJti`. */
+    usedAt: integer("used_at"),
+    childJti: text("child_jti"),
+  },
+  (table) => [
+    index("refresh_tokens_session").on(table.sessionId),
+    index("refresh_tokens_used").on(table.usedAt).where(sql`used_at IS NOT NULL`),
+  ],
+);
+
+export const SECRET_PURPOSES = ["reset", "verify"] as const;
+
+/** Secrets that were mailed; only their SHA-256 is stored. */
+export const mailedSecrets = sqliteTable(
+  "mailed_secrets",
+  {
+    /** SHA-256 in hex. */
+    hash: text("hash").primaryKey(),
+    purpose: text("purpose", { enum: SECRET_PURPOSES }).notNull(),
+    accountId: integer("account_id")
+      .notNull()
+      .references(() => accounts.id, { onDelete: "cascade" }),
+    /** The address it was mailed to. */
+    email: text("email").notNull(),
+    createdAt: integer("created_at").notNull(),
+    expiresAt: integer("expires_at").notNull(),
+    usedAt: integer("used_at"),
+  },
+  (table) => [index("mailed_secrets_account").on(table.accountId, table.purpose, table.createdAt)],
+);
+
+/** Mails that wait to be sent. A row is deleted when its mail was taken by the server. */
+export const mails = sqliteTable(
+  "mails",
+  {
+    id: text("id").primaryKey(),
+    /** Encrypted: until it is sent it holds what the mail links to. */
+    sealed: text("sealed").notNull(),
+    /** When it may be sent; while one node sends it, the end of its lease. */
+    dueAt: integer("due_at").notNull(),
+    attempts: integer("attempts").notNull().default(0),
+    error: text("error"),
+    createdAt: integer("created_at").notNull(),
+  },
+  (table) => [index("mails_due").on(table.dueAt)],
+);
+
+/** What was done by whom to whom; rows are only ever added. */
+export const auditEntries = sqliteTable(
+  "audit_entries",
+  {
+    id: integer("id").primaryKey({ autoIncrement: true }),
+    at: integer("at").notNull(),
+    /** Null where nobody is signed in, or the shell acts. */
+    actorId: integer("actor_id").references(() => accounts.id, { onDelete: "set null" }),
+    /** Such as `sign-in.failed`, `role.granted`. */
+    action: text("action").notNull(),
+    /** Such as `account:<uuid>`, `role:3`. */
+    target: text("target"),
+    address: text("address"),
+    details: text("details", { mode: "json" }).$type<Readonly<Record<string, unknown>>>(),
+  },
+  (table) => [
+    index("audit_entries_actor").on(table.actorId, table.id),
+    index("audit_entries_action").on(table.action, table.id),
+  ],
+);
+
+export const invitations = sqliteTable("invitations", {
+  /** Secret: whoever knows it may register. */
+  code: text("code").primaryKey(),
+  createdBy: integer("created_by").references(() => accounts.id, { onDelete: "set null" }),
+  roleId: integer("role_id").references(() => roles.id, { onDelete: "cascade" }),
+  usesLeft: integer("uses_left").notNull(),
+  expiresAt: integer("expires_at"),
+  createdAt: integer("created_at").notNull(),
+});
+
+/** Counters of the limits that must hold across restarts and nodes. */
+export const rateLimits = sqliteTable(
+  "rate_limits",
+  {
+    key: text("key").primaryKey(),
+    points: integer("points").notNull(),
+    expiresAt: integer("expires_at").notNull(),
+  },
+  (table) => [index("rate_limits_expires").on(table.expiresAt)],
+);
+
+export const POST_STATUSES = ["draft", "published"] as const;
+
+export const posts = sqliteTable(
+  "posts",
+  {
+    /** What the full-text index `posts_fts` goes by; the public name is `uuid`. */
+    id: integer("id").primaryKey({ autoIncrement: true }),
+    uuid: text("uuid").notNull().unique("posts_uuid_unique"),
+    authorId: integer("author_id")
+      .notNull()
+      .references(() => accounts.id, { onDelete: "cascade" }),
+    title: text("title").notNull(),
+    content: text("content").notNull(),
+    excerpt: text("excerpt").notNull(),
+    /** False: the excerpt follows the content when that changes. */
+    excerptGiven: integer("excerpt_given", { mode: "boolean" }).notNull(),
+    status: text("status", { enum: POST_STATUSES }).notNull(),
+    views: integer("views").notNull().default(0),
+    commentsCount: integer("comments_count").notNull().default(0),
+    createdAt: integer("created_at").notNull(),
+    updatedAt: integer("updated_at").notNull(),
+  },
+  (table) => [
+    index("posts_status_created").on(table.status, table.createdAt, table.id),
+    index("posts_author").on(table.authorId, table.status, table.createdAt),
+  ],
+);
+
+export const comments = sqliteTable(
+  "comments",
+  {
+    id: integer("id").primaryKey({ autoIncrement: true }),
+    uuid: text("uuid").notNull().unique("comments_uuid_unique"),
+    postId: integer("post_id")
+      .notNull()
+      .references(() => posts.id, { onDelete: "cascade" }),
+    authorId: integer("author_id")
+      .notNull()
+      .references(() => accounts.id, { onDelete: "cascade" }),
+    content: text("content").notNull(),
+    likes: integer("likes").notNull().default(0),
+    createdAt: integer("created_at").notNull(),
+    updatedAt: integer("updated_at").notNull(),
+  },
+  (table) => [index("comments_post").on(table.postId, table.id), index("comments_author").on(table.authorId)],
+);
+
+export const commentLikes = sqliteTable(
+  "comment_likes",
+  {
+    commentId: integer("comment_id")
+      .notNull()
+      .references(() => comments.id, { onDelete: "cascade" }),
+    accountId: integer("account_id")
+      .notNull()
+      .references(() => accounts.id, { onDelete: "cascade" }),
+  },
+  (table) => [
+    primaryKey({ columns: [table.commentId, table.accountId] }),
+    index("comment_likes_account").on(table.accountId),
   ],
 );
 

@@ -93,6 +93,14 @@ function commandLine(): Command {
     .description("print the OpenAPI document")
     .action(async () => (await import("./commands/openapi.ts")).printOpenApi());
 
+  program
+    .command("licenses")
+    .description("print the licences of the fonts in the documents")
+    .action(async () => {
+      const { default: notice } = await import("../NOTICE.md", { with: { type: "text" } });
+      process.stdout.write(notice);
+    });
+
   program.command("render", { hidden: true }).action(async () => {
     const { serveRenderer } = await import("../worker/render.ts");
     serveRenderer();

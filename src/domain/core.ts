@@ -46,13 +46,40 @@ export interface DocumentStore {
   check(): Promise<void>;
 }
 
+export type Mail = {
+  readonly to: string;
+  readonly subject: string;
+  readonly text: string;
+  readonly html: string;
+};
+
+/** Hands a mail over. May be called twice with the same mail; rejects with the reason when it was not taken. */
+export interface Mailer {
+  send(mail: Mail): Promise<void>;
+  /** Resolves when mails can be handed over, else rejects with the reason. */
+  check(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export type Registration = "open" | "invite" | "closed";
+
+export type CoreSettings = {
+  /** For links in mails; without a slash at its end. */
+  readonly publicUrl: () => string;
+  readonly registration: Registration;
+  /** 32 bytes; what waits to be mailed is sealed with it. */
+  readonly sealingKey: Uint8Array;
+};
+
 /** What every domain verb takes as its first argument. */
 export type Core = {
   readonly db: Db;
   readonly queue: JobQueue;
   readonly documents: DocumentStore;
+  readonly mailer: Mailer;
   readonly passwords: Passwords;
   readonly tokens: Tokens;
   readonly clock: Clock;
   readonly log: Log;
+  readonly settings: CoreSettings;
 };

@@ -1,7 +1,7 @@
 import { connect, createServer, type Server, type Socket } from "node:net";
 
 /** Stands between a client and a broker and does to the connection what networks do. */
-export type Proxy = {
+export type BrokerProxy = {
   readonly port: number;
   /** Connections that stand now stay open and carry nothing any more. */
   freeze(direction?: "both" | "toClient"): void;
@@ -16,7 +16,7 @@ export type Proxy = {
 
 type Pair = { readonly client: Socket; readonly broker: Socket; toClient: boolean; toBroker: boolean };
 
-export async function startProxy(target: number, opened = true): Promise<Proxy> {
+export async function startProxy(target: number, opened = true): Promise<BrokerProxy> {
   const pairs = new Set<Pair>();
   let port = 0;
   let server: Server | undefined;
@@ -39,7 +39,7 @@ export async function startProxy(target: number, opened = true): Promise<Proxy> 
     for (const { client } of pairs) client.destroy();
   }
 
-  const proxy: Proxy = {
+  const proxy: BrokerProxy = {
     get port() {
       return port;
     },

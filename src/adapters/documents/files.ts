@@ -28,7 +28,6 @@ const NO_FOLLOW = constants.O_NOFOLLOW ?? 0;
 /** Documents as files in one flat directory, with links of our own that expire. */
 export function fileDocuments(options: FileDocumentsOptions): FileDocuments {
   const directory = resolve(options.directory);
-
   let sweptAt = Number.NEGATIVE_INFINITY;
 
   function pathOf(key: string): string {

@@ -15,10 +15,11 @@ export type RabbitmqQueueOptions = {
   readonly connectTimeoutMs?: number;
 };
 
-type Live = { readonly session: Session; readonly since: number; inFlight: number };
+type Live = { readonly session: Session; readonly since: number; inFlight: number; progressAt: number };
 
 const MAX_IN_FLIGHT = 1_000;
 const CHECK_TIMEOUT_MS = 2_000;
+const CONFIRM_LATE_MS = 5_000;
 const DRAIN_TIMEOUT_MS = 2_000;
 // A session that ends sooner was no success: the delays go on growing.
 const STABLE_MS = 10_000;
@@ -57,7 +58,7 @@ export function rabbitmqQueue(options: RabbitmqQueueOptions): JobQueue {
   }
 
   function enter(session: Session): void {
-    live = { session, since: performance.now(), inFlight: 0 };
+    live = { session, since: performance.now(), inFlight: 0, progressAt: 0 };
     log.info({ queue }, "rabbitmq connected");
     session.publisher.on("return", () => {
       owed = true;
@@ -90,11 +91,13 @@ export function rabbitmqQueue(options: RabbitmqQueueOptions): JobQueue {
   }
 
   function publish(over: Live): void {
+    if (over.inFlight === 0) over.progressAt = performance.now();
     over.inFlight += 1;
     const properties = { persistent: true, mandatory: true, contentType: "application/json" };
     try {
       over.session.publisher.publish("", queue, NUDGE, properties, (refused: Error | null) => {
         over.inFlight -= 1;
+        over.progressAt = performance.now();
         if (refused === null) settleDebt();
         else refuse(over, refused);
         if (over.inFlight === 0) drained?.();
@@ -144,6 +147,10 @@ export function rabbitmqQueue(options: RabbitmqQueueOptions): JobQueue {
       if (live === undefined) throw new Error(`not connected to RabbitMQ: ${down}`);
       const blocked = live.session.blockedBecause();
       if (blocked !== null) throw new Error(`RabbitMQ takes no messages: ${blocked}`);
+      // A queue without a leader still answers for itself, but confirms nothing.
+      if (live.inFlight > 0 && performance.now() - live.progressAt > CONFIRM_LATE_MS) {
+        throw new Error("RabbitMQ does not confirm messages");
+      }
       await within(CHECK_TIMEOUT_MS, live.session.publisher.checkQueue(queue)).catch((error) => {
         throw new Error(`RabbitMQ does not answer for its queue: ${reasonOf(error, url)}`);
       });

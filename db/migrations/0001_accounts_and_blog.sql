@@ -1,0 +1,148 @@
+CREATE TABLE `account_groups` (
+	`account_id` integer NOT NULL,
+	`group_id` integer NOT NULL,
+	PRIMARY KEY(`account_id`, `group_id`),
+	FOREIGN KEY (`account_id`) REFERENCES `accounts`(`id`) ON UPDATE no action ON DELETE cascade,
+	FOREIGN KEY (`group_id`) REFERENCES `groups`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE INDEX `account_groups_group` ON `account_groups` (`group_id`);--> statement-breakpoint
+CREATE TABLE `audit_entries` (
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`at` integer NOT NULL,
+	`actor_id` integer,
+	`action` text NOT NULL,
+	`target` text,
+	`address` text,
+	`details` text,
+	FOREIGN KEY (`actor_id`) REFERENCES `accounts`(`id`) ON UPDATE no action ON DELETE set null
+);
+--> statement-breakpoint
+CREATE INDEX `audit_entries_actor` ON `audit_entries` (`actor_id`,`id`);--> statement-breakpoint
+CREATE INDEX `audit_entries_action` ON `audit_entries` (`action`,`id`);--> statement-breakpoint
+CREATE TABLE `comment_likes` (
+	`comment_id` integer NOT NULL,
+	`account_id` integer NOT NULL,
+	PRIMARY KEY(`comment_id`, `account_id`),
+	FOREIGN KEY (`comment_id`) REFERENCES `comments`(`id`) ON UPDATE no action ON DELETE cascade,
+	FOREIGN KEY (`account_id`) REFERENCES `accounts`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE INDEX `comment_likes_account` ON `comment_likes` (`account_id`);--> statement-breakpoint
+CREATE TABLE `comments` (
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`uuid` text NOT NULL,
+	`post_id` integer NOT NULL,
+	`author_id` integer NOT NULL,
+	`content` text NOT NULL,
+	`likes` integer DEFAULT 0 NOT NULL,
+	`created_at` integer NOT NULL,
+	`updated_at` integer NOT NULL,
+	FOREIGN KEY (`post_id`) REFERENCES `posts`(`id`) ON UPDATE no action ON DELETE cascade,
+	FOREIGN KEY (`author_id`) REFERENCES `accounts`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `comments_uuid_unique` ON `comments` (`uuid`);--> statement-breakpoint
+CREATE INDEX `comments_post` ON `comments` (`post_id`,`id`);--> statement-breakpoint
+CREATE INDEX `comments_author` ON `comments` (`author_id`);--> statement-breakpoint
+CREATE TABLE `group_roles` (
+	`group_id` integer NOT NULL,
+	`role_id` integer NOT NULL,
+	PRIMARY KEY(`group_id`, `role_id`),
+	FOREIGN KEY (`group_id`) REFERENCES `groups`(`id`) ON UPDATE no action ON DELETE cascade,
+	FOREIGN KEY (`role_id`) REFERENCES `roles`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE INDEX `group_roles_role` ON `group_roles` (`role_id`);--> statement-breakpoint
+CREATE TABLE `groups` (
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`name` text NOT NULL
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `groups_name_unique` ON `groups` (`name`);--> statement-breakpoint
+CREATE TABLE `invitations` (
+	`code` text PRIMARY KEY NOT NULL,
+	`created_by` integer,
+	`role_id` integer,
+	`uses_left` integer NOT NULL,
+	`expires_at` integer,
+	`created_at` integer NOT NULL,
+	FOREIGN KEY (`created_by`) REFERENCES `accounts`(`id`) ON UPDATE no action ON DELETE set null,
+	FOREIGN KEY (`role_id`) REFERENCES `roles`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE TABLE `mailed_secrets` (
+	`hash` text PRIMARY KEY NOT NULL,
+	`purpose` text NOT NULL,
+	`account_id` integer NOT NULL,
+	`email` text NOT NULL,
+	`created_at` integer NOT NULL,
+	`expires_at` integer NOT NULL,
+	`used_at` integer,
+	FOREIGN KEY (`account_id`) REFERENCES `accounts`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE INDEX `mailed_secrets_account` ON `mailed_secrets` (`account_id`,`purpose`,`created_at`);--> statement-breakpoint
+CREATE TABLE `mails` (
+	`id` text PRIMARY KEY NOT NULL,
+	`sealed` text NOT NULL,
+	`due_at` integer NOT NULL,
+	`attempts` integer DEFAULT 0 NOT NULL,
+	`error` text,
+	`created_at` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE INDEX `mails_due` ON `mails` (`due_at`);--> statement-breakpoint
+CREATE TABLE `posts` (
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`uuid` text NOT NULL,
+	`author_id` integer NOT NULL,
+	`title` text NOT NULL,
+	`content` text NOT NULL,
+	`excerpt` text NOT NULL,
+	`excerpt_given` integer NOT NULL,
+	`status` text NOT NULL,
+	`views` integer DEFAULT 0 NOT NULL,
+	`comments_count` integer DEFAULT 0 NOT NULL,
+	`created_at` integer NOT NULL,
+	`updated_at` integer NOT NULL,
+	FOREIGN KEY (`author_id`) REFERENCES `accounts`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `posts_uuid_unique` ON `posts` (`uuid`);--> statement-breakpoint
+CREATE INDEX `posts_status_created` ON `posts` (`status`,`created_at`,`id`);--> statement-breakpoint
+CREATE INDEX `posts_author` ON `posts` (`author_id`,`status`,`created_at`);--> statement-breakpoint
+CREATE TABLE `rate_limits` (
+	`key` text PRIMARY KEY NOT NULL,
+	`points` integer NOT NULL,
+	`expires_at` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE INDEX `rate_limits_expires` ON `rate_limits` (`expires_at`);--> statement-breakpoint
+CREATE TABLE `refresh_tokens` (
+	`jti` text PRIMARY KEY NOT NULL,
+	`session_id` text NOT NULL,
+	`issued_at` integer NOT NULL,
+	`used_at` integer,
+	`child_jti` text,
+	FOREIGN KEY (`session_id`) REFERENCES `sessions`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE INDEX `refresh_tokens_session` ON `refresh_tokens` (`session_id`);--> statement-breakpoint
+CREATE INDEX `refresh_tokens_used` ON `refresh_tokens` (`used_at`) WHERE used_at IS NOT NULL;--> statement-breakpoint
+ALTER TABLE `accounts` ADD `confirmed_email` text;--> statement-breakpoint
+ALTER TABLE `accounts` ADD `avatar_key` text;--> statement-breakpoint
+CREATE VIEW `effective_roles` AS SELECT account_id, role_id FROM account_roles
+UNION SELECT account_groups.account_id, group_roles.role_id
+FROM account_groups JOIN group_roles ON group_roles.group_id = account_groups.group_id;--> statement-breakpoint
+CREATE VIRTUAL TABLE posts_fts USING fts5(title, content, content='posts', content_rowid='id', tokenize='unicode61 remove_diacritics 2');--> statement-breakpoint
+CREATE TRIGGER posts_fts_insert AFTER INSERT ON posts BEGIN
+  INSERT INTO posts_fts(rowid, title, content) VALUES (new.id, new.title, new.content);
+END;--> statement-breakpoint
+CREATE TRIGGER posts_fts_delete AFTER DELETE ON posts BEGIN
+  INSERT INTO posts_fts(posts_fts, rowid, title, content) VALUES ('delete', old.id, old.title, old.content);
+END;--> statement-breakpoint
+CREATE TRIGGER posts_fts_update AFTER UPDATE OF title, content ON posts BEGIN
+  INSERT INTO posts_fts(posts_fts, rowid, title, content) VALUES ('delete', old.id, old.title, old.content);
+  INSERT INTO posts_fts(rowid, title, content) VALUES (new.id, new.title, new.content);
+END;

@@ -1,0 +1,57 @@
+import { auditEntries } from "../../db/schema.ts";
+import type { Core } from "./core.ts";
+
+export type AuditEntry = typeof auditEntries.$inferSelect;
+
+/** What is recorded. Add here what is new: the names are what administrators filter by. */
+export type AuditAction =
+  | "account.registered"
+  | "account.deactivated"
+  | "account.activated"
+  | "sign-in"
+  | "sign-in.failed"
+  | "session.revoked"
+  | "refresh.reused"
+  | "password.changed"
+  | "password.reset-requested"
+  | "password.reset"
+  | "email.changed"
+  | "email.verified"
+  | "role.created"
+  | "role.changed"
+  | "role.deleted"
+  | "group.created"
+  | "group.changed"
+  | "group.deleted"
+  | "roles.assigned"
+  | "groups.assigned"
+  | "invitation.created"
+  | "invitation.deleted"
+  | "task.retried"
+  | "post.changed-by-moderator"
+  | "post.deleted"
+  | "comment.changed-by-moderator"
+  | "comment.deleted";
+
+export type NewEntry = {
+  /** The account that acts; null where nobody is signed in, or the shell acts. */
+  readonly actorId: number | null;
+  readonly action: AuditAction;
+  /** Such as `account:<uuid>`, `role:3`. */
+  readonly target?: string;
+  readonly address?: string;
+  /** Never a password, a token or a secret. */
+  readonly details?: Readonly<Record<string, unknown>>;
+};
+
+/** The statement that records an act; to be run in one batch with the act. */
+export function recording(core: Core, { actorId, action, target, address, details }: NewEntry) {
+  return core.db.insert(auditEntries).values({
+    at: core.clock(),
+    actorId,
+    action,
+    target: target ?? null,
+    address: address ?? null,
+    details: details ?? null,
+  });
+}
