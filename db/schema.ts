@@ -76,6 +76,11 @@ export const sessions = sqliteTable(
     lastUsedAt: integer("last_used_at").notNull(),
     expiresAt: integer("expires_at").notNull(),
     revokedAt: integer("revoked_at"),
+    /** Of rotating refresh tokens: the `jti` of the one that is good now. */
+    refreshJti: text("refresh_jti"),
+    /** The one that it replaced, and when. */
+    refreshParentJti: text("refresh_parent_jti"),
+    refreshedAt: integer("refreshed_at"),
   },
   (table) => [index("sessions_account").on(table.accountId)],
 );
@@ -145,25 +150,6 @@ export const effectiveRoles = sqliteView("effective_roles", {
 }).as(sql`SELECT account_id, role_id FROM account_roles
 UNION SELECT account_groups.account_id, group_roles.role_id
 FROM account_groups JOIN group_roles ON group_roles.group_id = account_groups.group_id`);
-
-/** The chain of a session's rotating refresh tokens. */
-export const refreshTokens = sqliteTable(
-  "refresh_tokens",
-  {
-    jti: text("jti").primaryKey(),
-    sessionId: text("session_id")
-      .notNull()
-      .references(() => sessions.id, { onDelete: "cascade" }),
-    issuedAt: integer("issued_at").notNull(),
-    /** When it was exchanged; its successor is `childJti`. */
-    usedAt: integer("used_at"),
-    childJti: text("child_jti"),
-  },
-  (table) => [
-    index("refresh_tokens_session").on(table.sessionId),
-    index("refresh_tokens_used").on(table.usedAt).where(sql`used_at IS NOT NULL`),
-  ],
-);
 
 export const SECRET_PURPOSES = ["reset", "verify"] as const;
 

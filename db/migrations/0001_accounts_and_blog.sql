@@ -119,19 +119,11 @@ CREATE TABLE `rate_limits` (
 );
 --> statement-breakpoint
 CREATE INDEX `rate_limits_expires` ON `rate_limits` (`expires_at`);--> statement-breakpoint
-CREATE TABLE `refresh_tokens` (
-	`jti` text PRIMARY KEY NOT NULL,
-	`session_id` text NOT NULL,
-	`issued_at` integer NOT NULL,
-	`used_at` integer,
-	`child_jti` text,
-	FOREIGN KEY (`session_id`) REFERENCES `sessions`(`id`) ON UPDATE no action ON DELETE cascade
-);
---> statement-breakpoint
-CREATE INDEX `refresh_tokens_session` ON `refresh_tokens` (`session_id`);--> statement-breakpoint
-CREATE INDEX `refresh_tokens_used` ON `refresh_tokens` (`used_at`) WHERE used_at IS NOT NULL;--> statement-breakpoint
 ALTER TABLE `accounts` ADD `confirmed_email` text;--> statement-breakpoint
 ALTER TABLE `accounts` ADD `avatar_key` text;--> statement-breakpoint
+ALTER TABLE `sessions` ADD `refresh_jti` text;--> statement-breakpoint
+ALTER TABLE `sessions` ADD `refresh_parent_jti` text;--> statement-breakpoint
+ALTER TABLE `sessions` ADD `refreshed_at` integer;--> statement-breakpoint
 CREATE VIEW `effective_roles` AS SELECT account_id, role_id FROM account_roles
 UNION SELECT account_groups.account_id, group_roles.role_id
 FROM account_groups JOIN group_roles ON group_roles.group_id = account_groups.group_id;--> statement-breakpoint
