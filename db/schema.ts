@@ -1,5 +1,14 @@
 import { sql } from "drizzle-orm";
-import { check, index, integer, primaryKey, sqliteTable, sqliteView, text, uniqueIndex } from "drizzle-orm/sqlite-core";
+import {
+  check,
+  index,
+  integer,
+  primaryKey,
+  sqliteTable,
+  sqliteView,
+  text,
+  uniqueIndex,
+} from "drizzle-orm/sqlite-core";
 
 // Every time is integer milliseconds since 1970 (UTC). Every UUID is version 7: random ones spread over the
 // indexes and cut durable inserts to a sixth at 1.5 million rows.
@@ -57,6 +66,9 @@ export const accounts = sqliteTable(
   (table) => [
     // Accounts without a password may share a contact address, as the stats API's document shows.
     uniqueIndex("accounts_email_unique").on(table.emailKey).where(sql`password_hash IS NOT NULL`),
+    index("accounts_confirmed_email")
+      .on(sql`confirmed_email COLLATE NOCASE`)
+      .where(sql`confirmed_email IS NOT NULL`),
   ],
 );
 
@@ -124,7 +136,10 @@ export const groupRoles = sqliteTable(
       .notNull()
       .references(() => roles.id, { onDelete: "cascade" }),
   },
-  (table) => [primaryKey({ columns: [table.groupId, table.roleId] }), index("group_roles_role").on(table.roleId)],
+  (table) => [
+    primaryKey({ columns: [table.groupId, table.roleId] }),
+    index("group_roles_role").on(table.roleId),
+  ],
 );
 
 export const accountGroups = sqliteTable(
@@ -209,15 +224,21 @@ export const auditEntries = sqliteTable(
   ],
 );
 
-export const invitations = sqliteTable("invitations", {
-  /** Secret: whoever knows it may register. */
-  code: text("code").primaryKey(),
-  createdBy: integer("created_by").references(() => accounts.id, { onDelete: "set null" }),
-  roleId: integer("role_id").references(() => roles.id, { onDelete: "cascade" }),
-  usesLeft: integer("uses_left").notNull(),
-  expiresAt: integer("expires_at"),
-  createdAt: integer("created_at").notNull(),
-});
+export const invitations = sqliteTable(
+  "invitations",
+  {
+    /** Secret: whoever knows it may register. */
+    code: text("code").primaryKey(),
+    createdBy: integer("created_by").references(() => accounts.id, { onDelete: "set null" }),
+    roleId: integer("role_id").references(() => roles.id, { onDelete: "cascade" }),
+    uses: integer("uses").notNull(),
+    usesLeft: integer("uses_left").notNull(),
+    expiresAt: integer("expires_at"),
+    createdAt: integer("created_at").notNull(),
+  },
+  // What ends a registration whose invitation was used up meanwhile.
+  () => [check("invitations_uses_left", sql`uses_left >= 0`)],
+);
 
 /** Counters of the limits that must hold across restarts and nodes. */
 export const rateLimits = sqliteTable(
@@ -235,27 +256,49 @@ export const POST_STATUSES = ["draft", "published"] as const;
 export const posts = sqliteTable(
   "posts",
   {
-    /** What the full-text index `posts_fts` goes by; the public name is `uuid`. */
+    /** What the full-text indexes go by, and the order of creation; the public name is `uuid`. */
     id: integer("id").primaryKey({ autoIncrement: true }),
     uuid: text("uuid").notNull().unique("posts_uuid_unique"),
     authorId: integer("author_id")
       .notNull()
       .references(() => accounts.id, { onDelete: "cascade" }),
     title: text("title").notNull(),
-    content: text("content").notNull(),
     excerpt: text("excerpt").notNull(),
     /** False: the excerpt follows the content when that changes. */
     excerptGiven: integer("excerpt_given", { mode: "boolean" }).notNull(),
     status: text("status", { enum: POST_STATUSES }).notNull(),
     views: integer("views").notNull().default(0),
+    /** Kept by triggers on `comments`. */
     commentsCount: integer("comments_count").notNull().default(0),
     createdAt: integer("created_at").notNull(),
     updatedAt: integer("updated_at").notNull(),
+    /** The last column: lists need not read past it. */
+    content: text("content").notNull(),
   },
+  // Each goes on by `id`, which SQLite appends to every index.
   (table) => [
-    index("posts_status_created").on(table.status, table.createdAt, table.id),
-    index("posts_author").on(table.authorId, table.status, table.createdAt),
+    index("posts_status").on(table.status),
+    index("posts_updated").on(table.status, table.updatedAt),
+    index("posts_title").on(table.status, sql`title COLLATE NOCASE`),
+    index("posts_views").on(table.status, table.views),
+    index("posts_author").on(table.authorId, table.status),
   ],
+);
+
+/** The author of the rows in `postTotals` that stand for all posts. */
+export const EVERY_AUTHOR = 0;
+
+/** How many posts there are, kept by triggers on `posts`: counting 98,000 takes 3 ms. */
+export const postTotals = sqliteTable(
+  "post_totals",
+  {
+    authorId: integer("author_id").notNull(),
+    status: text("status", { enum: POST_STATUSES }).notNull(),
+    total: integer("total").notNull(),
+    /** Grows with everything that can change what a search finds among these posts. */
+    revision: integer("revision").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.authorId, table.status] })],
 );
 
 export const comments = sqliteTable(
@@ -270,6 +313,7 @@ export const comments = sqliteTable(
       .notNull()
       .references(() => accounts.id, { onDelete: "cascade" }),
     content: text("content").notNull(),
+    /** Kept by triggers on `comment_likes`. */
     likes: integer("likes").notNull().default(0),
     createdAt: integer("created_at").notNull(),
     updatedAt: integer("updated_at").notNull(),

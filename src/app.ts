@@ -1,17 +1,21 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { createAccountsApi } from "./apis/accounts/routes.ts";
+import { createCabinetApi } from "./apis/cabinet/routes.ts";
 import { createPlayersApi } from "./apis/players/routes.ts";
 import { createStatsApi } from "./apis/stats/routes.ts";
 import type { VerifyLink } from "./compose.ts";
 import type { Core } from "./domain/core.ts";
-import type { AddressOf } from "./http/address.ts";
+import { type AddressOf, network } from "./http/address.ts";
+import { serveAvatar } from "./http/avatar.ts";
 import type { Env, RequestInfo } from "./http/context.ts";
 import { serveDocument } from "./http/documents.ts";
 import { readiness } from "./http/health.ts";
 import { MAX_BODY_BYTES } from "./http/input.ts";
 import { landingPage } from "./http/landing-page.ts";
 import type { Origins } from "./http/origins.ts";
+import { createRateLimiter, type Limits, type Verdict } from "./http/rate-limit.ts";
 import { requestId } from "./http/request-id.ts";
+import { subjectOf } from "./http/token.ts";
 import { openApiDocument } from "./openapi.ts";
 
 export type AppOptions = {
@@ -19,8 +23,22 @@ export type AppOptions = {
   readonly origins: Origins;
   readonly addressOf: AddressOf;
   readonly verifyLink: VerifyLink;
+  /** Null: limits are off. */
+  readonly limits?: Limits | null;
   /** True once the process has been told to end. */
   readonly isStopping?: () => boolean;
+};
+
+const BUCKETS: Readonly<Record<string, keyof Limits>> = {
+  "/api/auth/register": "register",
+  "/users": "register",
+  "/account/registration": "register",
+  "/api/users/signup": "register",
+  "/api/auth/login": "signIn",
+  "/login": "signIn",
+  "/account/login": "signIn",
+  "/api/users/signin": "signIn",
+  "/api/auth/forgot-password": "forgotPassword",
 };
 
 /** What the app needs of Bun's server. */
@@ -35,9 +53,10 @@ type Api = OpenAPIHono<Env>;
 
 function createApis(core: Core, origins: Origins) {
   return {
-    accounts: createAccountsApi(core),
+    accounts: createAccountsApi(core, origins),
     stats: createStatsApi(core, origins),
     players: createPlayersApi(core, origins),
+    cabinet: createCabinetApi(core, origins),
   } as const satisfies Record<string, Api>;
 }
 
@@ -45,6 +64,7 @@ function createApis(core: Core, origins: Origins) {
 export function createApp(options: AppOptions): App {
   const { core, origins, addressOf, verifyLink, isStopping = () => false } = options;
   const apis = createApis(core, origins);
+  const limiter = options.limits ? createRateLimiter(core, options.limits) : null;
   const openApi = JSON.stringify(openApiDocument());
 
   function apiOf(method: string, path: string, url: URL, body: unknown): Api | null {
@@ -56,6 +76,7 @@ export function createApp(options: AppOptions): App {
       return apis.accounts;
     }
     if (path === "/users" || path.startsWith("/users/")) return apis.players;
+    if (/^\/(account|info)(\/|$)/.test(path)) return apis.cabinet;
     if (path === "/login" && method !== "GET" && method !== "HEAD") return apis.players;
     return path === "/api" ? apis.accounts : null;
   }
@@ -71,16 +92,33 @@ export function createApp(options: AppOptions): App {
     return unknownPage(path);
   }
 
+  /** Registration, sign-in and forgotten passwords count by address; all else by account where one is signed in. */
+  async function limited(request: Request, info: RequestInfo, path: string): Promise<Verdict | null> {
+    if (limiter === null) return null;
+    const bucket = (request.method === "POST" && BUCKETS[path]) || "requests";
+    const account = bucket === "requests" ? subjectOf(core, request.headers) : null;
+    return limiter.consume(bucket, account ?? network(info.address()));
+  }
+
   async function answer(request: Request, info: RequestInfo, url: URL, path: string): Promise<Response> {
     const preflight = origins.preflight(request);
     if (preflight !== null) return preflight;
     const { method } = request;
-    if (path === "/api/auth/register" && method === "POST") {
-      const [copy, body] = await peekJson(request);
-      return (apiOf(method, path, url, body) ?? apis.accounts).fetch(copy, info);
+    const isRegistration = path === "/api/auth/register" && method === "POST";
+    const [sent, body] = isRegistration ? await peekJson(request) : [request, null];
+    const api = apiOf(method, path, url, body);
+    if (api === null) return outsideApis(method, path, url);
+    const verdict = await limited(request, info, path);
+    const response = await api.fetch(sent, {
+      ...info,
+      retryAfterSeconds: verdict?.retryAfterSeconds ?? null,
+    });
+    if (verdict !== null) {
+      response.headers.set("X-RateLimit-Limit", String(verdict.limit));
+      response.headers.set("X-RateLimit-Remaining", String(verdict.remaining));
+      response.headers.set("X-RateLimit-Reset", String(verdict.resetAt));
     }
-    const api = apiOf(method, path, url, null);
-    return api === null ? outsideApis(method, path, url) : api.fetch(request, info);
+    return response;
   }
 
   return {
@@ -94,6 +132,7 @@ export function createApp(options: AppOptions): App {
         address: () =>
           addressOf(peer.requestIP(request)?.address ?? "unknown", request.headers.get("X-Forwarded-For")),
         idleTimeout: (seconds) => peer.timeout(request, seconds),
+        retryAfterSeconds: null,
       };
       let response: Response;
       try {

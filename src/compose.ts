@@ -1,12 +1,14 @@
-import { createHmac } from "node:crypto";
+import { hkdfSync } from "node:crypto";
 import { join } from "node:path";
 import { migrate, openDatabase } from "../db/open.ts";
 import { fileDocuments } from "./adapters/documents/files.ts";
+import { outboxMailer } from "./adapters/mail/outbox.ts";
 import { argon2Passwords } from "./adapters/passwords/argon2.ts";
 import { embeddedQueue } from "./adapters/queue/embedded.ts";
 import type { Config } from "./config.ts";
 import type { Secrets } from "./data-dir.ts";
-import type { Core, DocumentStore, JobQueue } from "./domain/core.ts";
+import type { Core, DocumentStore, JobQueue, Mailer } from "./domain/core.ts";
+import * as mails from "./domain/mails.ts";
 import { createTokens } from "./domain/tokens.ts";
 import type { Log } from "./log.ts";
 
@@ -33,6 +35,7 @@ export type ComposeOptions = {
 
 // A worker beside a server on a file database: nothing tells it of new tasks.
 const WORKER_POLL_MS = 250;
+const MAILS_GRACE_MS = 1_000;
 
 /** Chooses the adapters, opens them and brings the database up to date. */
 export async function compose({
@@ -51,20 +54,34 @@ export async function compose({
     if (applied.length > 0) log.info({ migrations: applied }, "database brought up to date");
     const { documents, verifyLink } = await openDocuments();
     const queue = await openQueue();
+    const mailer = await openMailer();
     const core: Core = {
       db,
       queue,
       documents,
+      mailer,
+      nudgeMails: () => sender?.nudge(),
       passwords: argon2Passwords(),
       tokens: createTokens([jwtSecret, ...previous]),
       clock,
+      sleep: Bun.sleep,
       log,
+      settings: {
+        publicUrl,
+        registration: config.registration,
+        limitSignIns: config.limits !== null,
+        sealingKey: derived("waiting mails"),
+      },
     };
+    const sender = role === "serve" ? mails.createMailSender(core) : null;
+    sender?.start();
     return {
       core,
       verifyLink,
       async close() {
         await queue.close();
+        await sender?.stop(MAILS_GRACE_MS);
+        await mailer.close();
         await db.close();
       },
     };
@@ -73,13 +90,26 @@ export async function compose({
     throw error;
   }
 
+  /** A key of its own for each use, so that one secret is enough to configure. */
+  function derived(use: string): Uint8Array {
+    return new Uint8Array(hkdfSync("sha256", jwtSecret, "guildhall", use, 32));
+  }
+
+  async function openMailer(): Promise<Mailer> {
+    const from = config.mailFrom;
+    if (config.smtpUrl === null)
+      return outboxMailer({ directory: join(config.dataDir, "outbox"), from, clock });
+    const { smtpMailer } = await import("./adapters/mail/smtp.ts");
+    return smtpMailer({ url: config.smtpUrl, from });
+  }
+
   async function openDocuments(): Promise<{ documents: DocumentStore; verifyLink: VerifyLink }> {
     if (config.s3 !== null) {
       // Loaded only where it is used: the SDK is most of the start's time.
       const { s3Documents } = await import("./adapters/documents/s3.ts");
       return { documents: s3Documents(config.s3), verifyLink: null };
     }
-    const signingKey = createHmac("sha256", jwtSecret).update("guildhall documents").digest();
+    const signingKey = derived("document links");
     const files = fileDocuments({
       directory: join(config.dataDir, "documents"),
       publicUrl,

@@ -1,6 +1,8 @@
 import { resolve } from "node:path";
 import { closest, distance } from "fastest-levenshtein";
 import { z } from "zod";
+import { createAddressOf } from "./http/address.ts";
+import type { Limits } from "./http/rate-limit.ts";
 
 const MIN_SECRET_BYTES = 32;
 
@@ -18,6 +20,23 @@ const secret = z
     (text) => Buffer.byteLength(text) >= MIN_SECRET_BYTES,
     `must have ${MIN_SECRET_BYTES} bytes or more`,
   );
+
+const WINDOW_MS = { s: 1_000, m: 60_000, h: 3_600_000 } as const;
+
+/** Such as 10/15m: so many in a window of so long. */
+const limit = (text: string) =>
+  z
+    .string()
+    .regex(
+      /^[1-9]\d{0,6}\/[1-9]\d{0,4}[smh]$/,
+      "must be written like 10/15m: a number, and a window in s, m or h",
+    )
+    .default(text)
+    .transform((value) => {
+      const [points = "", window = ""] = value.split("/");
+      const unit = window.at(-1) as keyof typeof WINDOW_MS;
+      return { points: Number(points), windowMs: Number(window.slice(0, -1)) * WINDOW_MS[unit] };
+    });
 
 /** The settings, by the names of their environment variables. An empty value counts as absent. */
 const SETTINGS = z.object({
@@ -38,9 +57,17 @@ const SETTINGS = z.object({
   S3_ENDPOINT: url(["http:", "https:"]).optional(),
   S3_REGION: z.string().default("us-east-1"),
   S3_PUBLIC_URL: url(["http:", "https:"]).optional(),
+  SMTP_URL: url(["smtp:", "smtps:"]).optional(),
+  MAIL_FROM: z.string().optional(),
+  REGISTRATION: z.enum(["open", "invite", "closed"]).default("open"),
   JWT_SECRET: secret.optional(),
   JWT_SECRET_PREVIOUS: secret.optional(),
   WORKER_CONCURRENCY: z.coerce.number().int().min(0).max(64).default(1),
+  RATE_LIMIT: z.enum(["on", "off"]).default("on"),
+  RATE_LIMIT_REGISTER: limit("3/1h"),
+  RATE_LIMIT_SIGN_IN: limit("10/15m"),
+  RATE_LIMIT_FORGOT_PASSWORD: limit("3/1h"),
+  RATE_LIMIT_REQUESTS: limit("100/1m"),
   TRUST_PROXY: z
     .string()
     .transform((text) => text.split(",").map((part) => part.trim()))
@@ -64,7 +91,13 @@ type Name = keyof Values;
 
 const NAMES = SETTINGS.keyof().options;
 const SECRETS: ReadonlySet<Name> = new Set(["DATABASE_AUTH_TOKEN", "JWT_SECRET", "JWT_SECRET_PREVIOUS"]);
-const WITH_PASSWORD: ReadonlySet<Name> = new Set(["AMQP_URL", "DATABASE_URL", "S3_ENDPOINT", "PUBLIC_URL"]);
+const WITH_PASSWORD: ReadonlySet<Name> = new Set([
+  "AMQP_URL",
+  "DATABASE_URL",
+  "SMTP_URL",
+  "S3_ENDPOINT",
+  "PUBLIC_URL",
+]);
 
 export type Source = "default" | "environment" | "flag";
 
@@ -84,9 +117,14 @@ export type Config = {
     readonly region: string;
     readonly publicUrl?: string;
   } | null;
+  readonly smtpUrl: string | null;
+  readonly mailFrom: string;
+  readonly registration: "open" | "invite" | "closed";
   readonly jwtSecret: string | null;
   readonly jwtSecretPrevious: string | null;
   readonly workerConcurrency: number;
+  /** Null: off. */
+  readonly limits: Limits | null;
   /** Addresses or CIDRs. */
   readonly trustProxy: readonly string[];
   readonly corsOrigins: readonly string[];
@@ -145,6 +183,14 @@ function resolved(values: Values): Config {
   if (values.S3_BUCKET === undefined && (values.S3_ENDPOINT ?? values.S3_PUBLIC_URL) !== undefined) {
     problems.push("S3_BUCKET: must be set when S3_ENDPOINT or S3_PUBLIC_URL is");
   }
+  if (values.SMTP_URL !== undefined && values.MAIL_FROM === undefined) {
+    problems.push("MAIL_FROM: must be set when SMTP_URL is, e.g. Club <club@example.org>");
+  }
+  try {
+    createAddressOf(values.TRUST_PROXY ?? []);
+  } catch (error) {
+    problems.push(error instanceof Error ? error.message : String(error));
+  }
   const remote = values.DATABASE_URL !== undefined && !values.DATABASE_URL.startsWith("file:");
   if (remote && values.JWT_SECRET === undefined) {
     problems.push("JWT_SECRET: must be set with a remote DATABASE_URL, since every node needs the same one");
@@ -169,9 +215,21 @@ function resolved(values: Values): Config {
               ? {}
               : { publicUrl: values.S3_PUBLIC_URL.replace(/\/+$/, "") }),
           },
+    smtpUrl: values.SMTP_URL ?? null,
+    mailFrom: values.MAIL_FROM ?? "Guildhall <guildhall@localhost>",
+    registration: values.REGISTRATION,
     jwtSecret: values.JWT_SECRET ?? null,
     jwtSecretPrevious: values.JWT_SECRET_PREVIOUS ?? null,
     workerConcurrency: values.WORKER_CONCURRENCY,
+    limits:
+      values.RATE_LIMIT === "off"
+        ? null
+        : {
+            register: values.RATE_LIMIT_REGISTER,
+            signIn: values.RATE_LIMIT_SIGN_IN,
+            forgotPassword: values.RATE_LIMIT_FORGOT_PASSWORD,
+            requests: values.RATE_LIMIT_REQUESTS,
+          },
     trustProxy: values.TRUST_PROXY ?? [],
     corsOrigins: values.CORS_ORIGINS ?? [],
     logLevel: values.LOG_LEVEL,
@@ -182,6 +240,9 @@ function resolved(values: Values): Config {
 function redacted(name: Name, value: unknown): string {
   if (value === undefined) return "";
   if (SECRETS.has(name)) return "(set, not shown)";
+  if (typeof value === "object" && value !== null && "windowMs" in value && "points" in value) {
+    return `${value.points}/${Number(value.windowMs) / 1000}s`;
+  }
   const text = String(value);
   if (!WITH_PASSWORD.has(name) || !URL.canParse(text)) return text;
   const parsed = new URL(text);

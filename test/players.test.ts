@@ -480,7 +480,7 @@ describe("failures", () => {
     const good = await player(app, "good");
     const revoked = await player(app, "revoked");
     const { account, session } = await sessions.authenticate(app.core, revoked.token);
-    await sessions.revoke(app.core, account.id, session.id);
+    await sessions.revoke(app.core, account, session.id);
     const gone = await player(app, "gone");
     await app.call("DELETE", `/users/${gone.id}`, { token: gone.token });
     const tokens = await badTokens(app, good.token, { revoked: revoked.token, deactivated: gone.token });

@@ -231,7 +231,7 @@ describe("tasks", () => {
     );
     const { account, session } = await sessions.authenticate(app.core, token);
     expect(account.uuid).toBe(uuid);
-    await sessions.revoke(app.core, account.id, session.id);
+    await sessions.revoke(app.core, account, session.id);
     expect(await response.text()).toBe(`data: ${JSON.stringify({ result: { id, status: "PENDING" } })}\n\n`);
   });
 });
@@ -263,7 +263,7 @@ describe("failures", () => {
     const good = await statsUser(app, "good");
     const revoked = await statsUser(app, "revoked");
     const { account, session } = await sessions.authenticate(app.core, revoked.token);
-    await sessions.revoke(app.core, account.id, session.id);
+    await sessions.revoke(app.core, account, session.id);
     const gone = await player(app, "gone");
     await app.call("DELETE", `/users/${gone.id}`, { token: gone.token });
     const tokens = await badTokens(app, good.token, { revoked: revoked.token, deactivated: gone.token });

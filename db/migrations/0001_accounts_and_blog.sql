@@ -64,11 +64,13 @@ CREATE TABLE `invitations` (
 	`code` text PRIMARY KEY NOT NULL,
 	`created_by` integer,
 	`role_id` integer,
+	`uses` integer NOT NULL,
 	`uses_left` integer NOT NULL,
 	`expires_at` integer,
 	`created_at` integer NOT NULL,
 	FOREIGN KEY (`created_by`) REFERENCES `accounts`(`id`) ON UPDATE no action ON DELETE set null,
-	FOREIGN KEY (`role_id`) REFERENCES `roles`(`id`) ON UPDATE no action ON DELETE cascade
+	FOREIGN KEY (`role_id`) REFERENCES `roles`(`id`) ON UPDATE no action ON DELETE cascade,
+	CONSTRAINT "invitations_uses_left" CHECK(uses_left >= 0)
 );
 --> statement-breakpoint
 CREATE TABLE `mailed_secrets` (
@@ -93,12 +95,19 @@ CREATE TABLE `mails` (
 );
 --> statement-breakpoint
 CREATE INDEX `mails_due` ON `mails` (`due_at`);--> statement-breakpoint
+CREATE TABLE `post_totals` (
+	`author_id` integer NOT NULL,
+	`status` text NOT NULL,
+	`total` integer NOT NULL,
+	`revision` integer NOT NULL,
+	PRIMARY KEY(`author_id`, `status`)
+);
+--> statement-breakpoint
 CREATE TABLE `posts` (
 	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
 	`uuid` text NOT NULL,
 	`author_id` integer NOT NULL,
 	`title` text NOT NULL,
-	`content` text NOT NULL,
 	`excerpt` text NOT NULL,
 	`excerpt_given` integer NOT NULL,
 	`status` text NOT NULL,
@@ -106,12 +115,16 @@ CREATE TABLE `posts` (
 	`comments_count` integer DEFAULT 0 NOT NULL,
 	`created_at` integer NOT NULL,
 	`updated_at` integer NOT NULL,
+	`content` text NOT NULL,
 	FOREIGN KEY (`author_id`) REFERENCES `accounts`(`id`) ON UPDATE no action ON DELETE cascade
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `posts_uuid_unique` ON `posts` (`uuid`);--> statement-breakpoint
-CREATE INDEX `posts_status_created` ON `posts` (`status`,`created_at`,`id`);--> statement-breakpoint
-CREATE INDEX `posts_author` ON `posts` (`author_id`,`status`,`created_at`);--> statement-breakpoint
+CREATE INDEX `posts_status` ON `posts` (`status`);--> statement-breakpoint
+CREATE INDEX `posts_updated` ON `posts` (`status`,`updated_at`);--> statement-breakpoint
+CREATE INDEX `posts_title` ON `posts` (`status`,title COLLATE NOCASE);--> statement-breakpoint
+CREATE INDEX `posts_views` ON `posts` (`status`,`views`);--> statement-breakpoint
+CREATE INDEX `posts_author` ON `posts` (`author_id`,`status`);--> statement-breakpoint
 CREATE TABLE `rate_limits` (
 	`key` text PRIMARY KEY NOT NULL,
 	`points` integer NOT NULL,
@@ -121,6 +134,7 @@ CREATE TABLE `rate_limits` (
 CREATE INDEX `rate_limits_expires` ON `rate_limits` (`expires_at`);--> statement-breakpoint
 ALTER TABLE `accounts` ADD `confirmed_email` text;--> statement-breakpoint
 ALTER TABLE `accounts` ADD `avatar_key` text;--> statement-breakpoint
+CREATE INDEX `accounts_confirmed_email` ON `accounts` (confirmed_email COLLATE NOCASE) WHERE confirmed_email IS NOT NULL;--> statement-breakpoint
 ALTER TABLE `sessions` ADD `refresh_jti` text;--> statement-breakpoint
 ALTER TABLE `sessions` ADD `refresh_parent_jti` text;--> statement-breakpoint
 ALTER TABLE `sessions` ADD `refreshed_at` integer;--> statement-breakpoint

@@ -14,6 +14,7 @@ export const ApiError = z
       code: z.string().openapi({ example: "INVALID_EMAIL_FORMAT" }),
       message: z.string().openapi({ example: "Email format is invalid" }),
       details: z.record(z.string(), z.unknown()).optional(),
+      retry_after: z.number().int().optional().openapi({ description: "Seconds; with RATE_LIMIT_EXCEEDED" }),
     }),
   })
   .openapi("ApiError");
@@ -67,7 +68,14 @@ export const apiErrors =
     const failure = asFailure(error, c.env.id, log);
     const [status, code] = SPELLED[failure.code];
     return c.json(
-      { error: { code: codeOf(failure) ?? code, message: failure.message, ...detailsOf(failure) } },
+      {
+        error: {
+          code: codeOf(failure) ?? code,
+          message: failure.message,
+          ...detailsOf(failure),
+          ...(failure.code === "rateLimited" ? { retry_after: failure.retryAfterSeconds } : {}),
+        },
+      },
       status,
       failureHeaders(failure, status),
     );

@@ -43,7 +43,7 @@ export async function serve(flags: Flags): Promise<void> {
   const server = listen(config, (request, peer) => app?.fetch(request, peer) ?? notYet());
   port = server.port ?? port;
   const origins = createOrigins({ publicUrl: publicUrl(), port, allowed: config.corsOrigins });
-  app = createApp({ core, origins, addressOf, verifyLink, isStopping: () => stopping });
+  app = createApp({ core, origins, addressOf, verifyLink, limits: config.limits, isStopping: () => stopping });
 
   const producer = config.workerConcurrency === 0 ? null : await startWorker();
   process.stdout.write(banner({ config, publicUrl: publicUrl(), hasAdmin: await roles.hasAdmin(core) }));

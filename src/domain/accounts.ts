@@ -2,13 +2,17 @@ import { and, asc, eq, getTableColumns, gt, isNull, sql } from "drizzle-orm";
 import { asDatabaseError } from "../../db/open.ts";
 import { prepared } from "../../db/prepare.ts";
 import { accounts, sessions } from "../../db/schema.ts";
+import * as audit from "./audit.ts";
 import type { Core } from "./core.ts";
 import * as credentials from "./credentials.ts";
 import { DomainError } from "./errors.ts";
 import { newId } from "./ids.ts";
+import * as invitations from "./invitations.ts";
+import * as mails from "./mails.ts";
 import { cleanUsername, completeNames, emailKey, usernameFromEmail, usernameKey } from "./names.ts";
 import * as permissions from "./permissions.ts";
-import { type Client, newSession, revokingAllOfDeactivated, revokingOthers } from "./sessions.ts";
+import * as recovery from "./recovery.ts";
+import { type Client, newSession, revokingAllOfDeactivated } from "./sessions.ts";
 
 const { passwordHash: _neverLeaves, ...columns } = getTableColumns(accounts);
 /** Every column but the password's hash. */
@@ -46,51 +50,84 @@ export type NewAccount = {
   readonly password: string | null;
   readonly origin: Origin;
   readonly profile?: Profile;
+  /** The code of an invitation; required where registration is by invitation. */
+  readonly invitation?: string | undefined;
 };
 
-/** Makes an account. Throws `usernameTaken`, `emailTaken`, `usernameInvalid`, `passwordTooLong`, `overloaded`. */
-export function register(core: Core, input: NewAccount): Promise<Account> {
-  return insertNamed(core, input, async (row) => {
-    const [account] = await core.db.insert(accounts).values(row).returning(publicColumns);
-    return inserted(account);
-  });
+/**
+ * Makes an account. Throws `usernameTaken`, `emailTaken`, `usernameInvalid`, `passwordTooLong`, `passwordTooWeak`,
+ * `registrationClosed`, `invitationInvalid`, `overloaded`.
+ */
+export async function register(
+  core: Core,
+  input: NewAccount,
+  address: string | null = null,
+): Promise<Account> {
+  const { account } = await insertNamed(core, input, address, null);
+  return account;
 }
 
 /** Makes an account and its first session in one write: an account without a password is lost without one. */
-export function registerAndSignIn(
+export async function registerAndSignIn(
   core: Core,
   input: NewAccount,
   client: Client,
 ): Promise<{ account: Account; sessionId: string }> {
-  return insertNamed(core, input, async (row) => {
-    const session = newSession(core, row.uuid, input.origin, client);
-    const [[account]] = await core.db.batch([
-      core.db.insert(accounts).values(row).returning(publicColumns),
-      core.db.insert(sessions).values(session),
-    ]);
-    return { account: inserted(account), sessionId: session.id };
-  });
+  const { account, sessionId } = await insertNamed(core, input, client.address, client);
+  return { account, sessionId };
 }
 
 type NewRow = Awaited<ReturnType<typeof newAccount>>;
 const MAX_NAMES_TRIED = 8;
 
 /** A name that was asked for is taken or not; one that is made from the e-mail address is varied until it is free. */
-async function insertNamed<T>(
-  core: Core,
-  input: NewAccount,
-  insert: (row: NewRow) => Promise<T>,
-): Promise<T> {
+async function insertNamed(core: Core, input: NewAccount, address: string | null, client: Client | null) {
+  const invitation = await invitations.forRegistration(core, input);
   const row = await newAccount(core, input);
   for (let tried = 1; ; tried++) {
     try {
-      return await refusingTaken(() => insert(row));
+      return await refusingTaken(() => insert(core, row, invitation, address, client));
     } catch (error) {
       const taken = error instanceof DomainError && error.code === "usernameTaken";
       if (!taken || input.username !== null || tried >= MAX_NAMES_TRIED) throw error;
       Object.assign(row, named(usernameFromEmail(input.email, tried)));
     }
   }
+}
+
+async function insert(
+  core: Core,
+  row: NewRow,
+  invitation: invitations.Invitation | null,
+  address: string | null,
+  client: Client | null,
+) {
+  const session = newSession(
+    core,
+    row.uuid,
+    row.origin,
+    client ?? { address: address ?? "", userAgent: null },
+  );
+  const verifying =
+    "passwordHash" in row && row.origin !== "shell"
+      ? recovery.askingToVerify(
+          core,
+          { uuid: row.uuid, username: row.username, language: row.language ?? null },
+          row.email,
+        )
+      : [];
+  const [[account]] = await core.db.batch([
+    core.db.insert(accounts).values(row).returning(publicColumns),
+    ...(client === null ? [] : [core.db.insert(sessions).values(session)]),
+    ...(invitation === null ? [] : invitations.using(core, invitation, row.uuid)),
+    ...verifying,
+    core.db.run(sql`INSERT INTO audit_entries (at, actor_id, action, target, address, details)
+      SELECT ${row.createdAt}, id, 'account.registered', ${`account:${row.uuid}`}, ${address},
+        ${JSON.stringify({ origin: row.origin })}
+      FROM accounts WHERE uuid = ${row.uuid}`),
+  ]);
+  if (verifying.length > 0) core.nudgeMails();
+  return { account: inserted(account), sessionId: session.id };
 }
 
 async function newAccount(core: Core, input: NewAccount) {
@@ -119,6 +156,7 @@ async function refusingTaken<T>(write: () => Promise<T>): Promise<T> {
   try {
     return await write();
   } catch (error) {
+    if (invitations.isUsedUp(error)) throw invitations.invalid();
     const failure = asDatabaseError(error);
     if (failure?.kind !== "unique") throw error;
     throw failure.constraint?.includes("email")
@@ -237,30 +275,71 @@ export type Changes = Profile & {
     readonly current: string;
     readonly next: string;
     readonly keepSessionId: string;
+    readonly address: string;
   };
 };
 
 /**
- * Changes only what is given; null clears. For the owner or who may write users. Throws `forbidden`,
- * `accountNotFound`, `usernameTaken`, `emailTaken`, `usernameInvalid`, and as credentials.changed does.
+ * Changes only what is given; null clears. For the owner or who may write users. A changed e-mail address shows at
+ * once, but resets go to the one before it until the new one is confirmed. Throws `forbidden`, `accountNotFound`,
+ * `usernameTaken`, `emailTaken`, `usernameInvalid`, and as credentials.changed does.
  */
 export async function update(core: Core, actor: Account, id: number, changes: Changes): Promise<Account> {
   await permissions.requireSelfOr(core, actor, id, "users.write");
   const { username, email, newPassword, ...profile } = changes;
+  const before = await getActive(core, id);
   const names = username === undefined ? {} : named(cleanUsername(username));
-  const address = email === undefined ? {} : { email: email.trim(), emailKey: emailKey(email) };
-  const password = newPassword === undefined ? {} : await credentials.changed(core, id, newPassword);
+  const moved = email !== undefined && email.trim() !== before.email ? email.trim() : null;
+  const password = newPassword === undefined ? null : await credentials.changed(core, id, newPassword);
+  const now = core.clock();
   const changing = core.db
     .update(accounts)
-    .set({ ...profile, ...names, ...address, ...password, updatedAt: core.clock() })
+    .set({
+      ...profile,
+      ...names,
+      ...(moved === null ? {} : addressed(moved)),
+      ...password,
+      updatedAt: now,
+    })
     .where(and(eq(accounts.id, id), isNull(accounts.deactivatedAt)))
     .returning(publicColumns);
-  const [account] = await refusingTaken(async () =>
-    newPassword === undefined
-      ? changing
-      : (await core.db.batch([changing, revokingOthers(core, id, newPassword.keepSessionId)]))[0],
+  const hasPassword = await credentials.hasPassword(core, id);
+  const [[account]] = await refusingTaken(() =>
+    core.db.batch([
+      changing,
+      ...(newPassword === undefined ? [] : credentials.tellingChanged(core, before, newPassword)),
+      ...(moved === null ? [] : movingAddress(core, actor, before, moved, hasPassword)),
+    ]),
   );
+  if (newPassword !== undefined || moved !== null) core.nudgeMails();
   return account ?? notFound();
+}
+
+const addressed = (email: string) => ({
+  email,
+  emailKey: emailKey(email),
+  // The first unconfirmed change keeps the old address, further ones do not move it.
+  confirmedEmail: sql`coalesce(${accounts.confirmedEmail}, ${accounts.email})`,
+  emailVerifiedAt: null,
+});
+
+/** Asks the new address to be confirmed and tells the one before it. */
+function movingAddress(core: Core, actor: Account, before: Account, email: string, hasPassword: boolean) {
+  const recorded = audit.recording(core, {
+    actorId: actor.id,
+    action: "email.changed",
+    target: `account:${before.uuid}`,
+  });
+  if (!hasPassword) return [recorded];
+  return [
+    recorded,
+    ...recovery.askingToVerify(core, before, email),
+    mails.queueing(core, {
+      to: before.confirmedEmail ?? before.email,
+      language: before.language,
+      text: { kind: "email-changed", username: before.username, newEmail: email, at: core.clock() },
+    }),
+  ];
 }
 
 const named = (username: string) => ({ username, usernameKey: usernameKey(username) });
@@ -269,8 +348,9 @@ const named = (username: string) => ({ username, usernameKey: usernameKey(userna
  * Soft delete: it can sign in no more, its sessions end, public look-ups do not show it. For the owner or who may
  * write users. Throws `forbidden`, `accountNotFound`, `lastAdmin`.
  */
-export async function deactivate(core: Core, actor: Account, id: number): Promise<void> {
+export async function deactivate(core: Core, actor: Account, id: number, address?: string): Promise<void> {
   await permissions.requireSelfOr(core, actor, id, "users.write");
+  const { uuid } = await getActive(core, id);
   const now = core.clock();
   const [done] = await core.db.batch([
     core.db
@@ -278,9 +358,32 @@ export async function deactivate(core: Core, actor: Account, id: number): Promis
       .set({ deactivatedAt: now, updatedAt: now })
       .where(and(eq(accounts.id, id), isNull(accounts.deactivatedAt), permissions.notLastAdmin(id)))
       .returning({ id: accounts.id }),
+    core.db.run(sql`INSERT INTO audit_entries (at, actor_id, action, target, address)
+      SELECT ${now}, ${actor.id}, 'account.deactivated', ${`account:${uuid}`}, ${address ?? null} WHERE changes() > 0`),
     revokingAllOfDeactivated(core, id),
   ]);
   if (done.length > 0) return;
   await getActive(core, id);
   throw permissions.lastAdmin();
+}
+
+/** Undoes a deactivation; its sessions stay ended. For who may write users. Throws `forbidden`, `accountNotFound`. */
+export async function activate(core: Core, actor: Account, id: number, address: string): Promise<Account> {
+  await permissions.require(core, actor, "users.write");
+  const { uuid } = await get(core, id);
+  const now = core.clock();
+  const [[account]] = await core.db.batch([
+    core.db
+      .update(accounts)
+      .set({ deactivatedAt: null, updatedAt: now })
+      .where(eq(accounts.id, id))
+      .returning(publicColumns),
+    audit.recording(core, {
+      actorId: actor.id,
+      action: "account.activated",
+      target: `account:${uuid}`,
+      address,
+    }),
+  ]);
+  return account ?? notFound();
 }

@@ -67,6 +67,8 @@ export type CoreSettings = {
   /** For links in mails; without a slash at its end. */
   readonly publicUrl: () => string;
   readonly registration: Registration;
+  /** False with limits off: failed sign-ins then cost no waiting. */
+  readonly limitSignIns: boolean;
   /** 32 bytes; what waits to be mailed is sealed with it. */
   readonly sealingKey: Uint8Array;
 };
@@ -77,9 +79,13 @@ export type Core = {
   readonly queue: JobQueue;
   readonly documents: DocumentStore;
   readonly mailer: Mailer;
+  /** Called after the commit: there are mails to send. Never throws. */
+  readonly nudgeMails: () => void;
   readonly passwords: Passwords;
   readonly tokens: Tokens;
   readonly clock: Clock;
+  /** Resolves after so many milliseconds. */
+  readonly sleep: (ms: number) => Promise<void>;
   readonly log: Log;
   readonly settings: CoreSettings;
 };

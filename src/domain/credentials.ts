@@ -1,11 +1,14 @@
 import { and, eq, isNotNull, sql } from "drizzle-orm";
 import { accounts, sessions } from "../../db/schema.ts";
 import { type Account, publicColumns } from "./accounts.ts";
+import * as audit from "./audit.ts";
 import type { Core } from "./core.ts";
 import { DomainError } from "./errors.ts";
+import * as mails from "./mails.ts";
 import { emailKey, usernameKey } from "./names.ts";
 import * as roles from "./roles.ts";
-import { type Client, newSession } from "./sessions.ts";
+import { type Client, newSession, revokingOthers } from "./sessions.ts";
+import * as signInFailures from "./sign-in-failures.ts";
 
 // Refused before hashing: a longer one would only cost time (ASVS 6.2).
 const MAX_PASSWORD_CHARACTERS = 128;
@@ -57,6 +60,58 @@ export async function changed(
   return hashed(core, next);
 }
 
+export async function hasPassword(core: Core, accountId: number): Promise<boolean> {
+  const [found] = await core.db
+    .select({ id: accounts.id })
+    .from(accounts)
+    .where(and(eq(accounts.id, accountId), isNotNull(accounts.passwordHash)));
+  return found !== undefined;
+}
+
+/** The statements that go with a changed password: the other sessions end, the owner is told. */
+export function tellingChanged(
+  core: Core,
+  account: Account,
+  { keepSessionId, address }: { readonly keepSessionId: string; readonly address: string },
+) {
+  return [
+    revokingOthers(core, account.id, keepSessionId),
+    audit.recording(core, {
+      actorId: account.id,
+      action: "password.changed",
+      target: `account:${account.uuid}`,
+      address,
+    }),
+    mails.queueing(core, {
+      to: account.confirmedEmail ?? account.email,
+      language: account.language,
+      text: { kind: "password-changed", username: account.username, address, at: core.clock() },
+    }),
+  ] as const;
+}
+
+/** Replaces the password and ends the other sessions. Throws as `changed` does. */
+export async function change(
+  core: Core,
+  account: Account,
+  given: {
+    readonly current: string;
+    readonly next: string;
+    readonly keepSessionId: string;
+    readonly address: string;
+  },
+): Promise<void> {
+  const columns = await changed(core, account.id, given);
+  await core.db.batch([
+    core.db
+      .update(accounts)
+      .set({ ...columns, updatedAt: core.clock() })
+      .where(eq(accounts.id, account.id)),
+    ...tellingChanged(core, account, given),
+  ]);
+  core.nudgeMails();
+}
+
 export type SignIn = {
   /** A username, or an e-mail address when `by` says so. */
   readonly name: string;
@@ -73,31 +128,60 @@ export async function signIn(
   core: Core,
   { name, by, password, origin }: SignIn,
   client: Client,
-): Promise<{ account: Account; sessionId: string }> {
-  const named =
-    by === "username"
-      ? eq(accounts.usernameKey, usernameKey(name))
-      : and(eq(accounts.emailKey, emailKey(name)), isNotNull(accounts.passwordHash));
+): Promise<SignedIn> {
+  const key = by === "username" ? usernameKey(name) : emailKey(name);
   const [found] = await core.db
     .select({ account: publicColumns, hash: accounts.passwordHash })
     .from(accounts)
-    .where(named);
+    .where(
+      by === "username"
+        ? eq(accounts.usernameKey, key)
+        : and(eq(accounts.emailKey, key), isNotNull(accounts.passwordHash)),
+    );
+  // By account where there is one, so that a name and an address do not count apart; else by what was typed.
+  const failures = found === undefined ? `sign-in:unknown:${key}` : `sign-in:${found.account.id}`;
+  await signInFailures.wait(core, failures);
   const usable = password.length <= MAX_PASSWORD_CHARACTERS;
   const matches = await core.passwords.verify(usable ? password : "", usable ? (found?.hash ?? null) : null);
   if (found === undefined || found.hash === null || !matches) {
+    await Promise.all([
+      signInFailures.count(core, failures),
+      audit.recording(core, {
+        actorId: null,
+        action: "sign-in.failed",
+        // What was typed is not kept: it may be a password in the wrong field.
+        ...(found === undefined ? {} : { target: `account:${found.account.uuid}` }),
+        address: client.address,
+        details: { origin },
+      }),
+    ]);
     throw new DomainError("credentialsInvalid", "The name or the password is wrong.");
   }
-  if (found.account.deactivatedAt !== null) {
+  const { account } = found;
+  if (account.deactivatedAt !== null) {
     throw new DomainError("accountInactive", "This account is deactivated.");
   }
   const renewed = core.passwords.isOutdated(found.hash) ? await hashed(core, password) : {};
-  const session = newSession(core, found.account.uuid, origin, client);
+  const session = newSession(core, account.uuid, origin, client);
   await core.db.batch([
     core.db.insert(sessions).values(session),
     core.db
       .update(accounts)
       .set({ ...renewed, lastLoginAt: session.createdAt, loginCount: sql`${accounts.loginCount} + 1` })
-      .where(eq(accounts.id, found.account.id)),
+      .where(eq(accounts.id, account.id)),
+    audit.recording(core, {
+      actorId: account.id,
+      action: "sign-in",
+      target: `session:${session.id}`,
+      address: client.address,
+      details: { origin },
+    }),
   ]);
-  return { account: found.account, sessionId: session.id };
+  return { account, sessionId: session.id, session };
 }
+
+export type SignedIn = {
+  readonly account: Account;
+  readonly sessionId: string;
+  readonly session: ReturnType<typeof newSession>;
+};

@@ -1,8 +1,9 @@
-import { and, eq, getTableColumns, isNull, ne, sql } from "drizzle-orm";
+import { and, desc, eq, getTableColumns, gt, isNull, ne, sql } from "drizzle-orm";
 import { prepared } from "../../db/prepare.ts";
 import { accounts, sessions } from "../../db/schema.ts";
 import type { Account } from "./accounts.ts";
 import { publicColumns } from "./accounts.ts";
+import * as audit from "./audit.ts";
 import type { Core } from "./core.ts";
 import { DomainError } from "./errors.ts";
 import { newId } from "./ids.ts";
@@ -26,12 +27,23 @@ const STATS_REFRESH_TTL_SECONDS = 10 * 365 * 24 * 60 * 60;
 const TOUCH_EVERY_MS = 60_000;
 const MAX_USER_AGENT_CHARACTERS = 256;
 
+const TTL_SECONDS: Readonly<Record<Session["origin"], number>> = {
+  stats: STATS_REFRESH_TTL_SECONDS,
+  // However often it is refreshed.
+  accounts: 30 * 24 * 60 * 60,
+  players: ACCESS_TTL_SECONDS,
+  cabinet: ACCESS_TTL_SECONDS,
+  chat: 60 * 60,
+  shell: ACCESS_TTL_SECONDS,
+};
+
 /** The row of a new session of the account with this uuid; to be inserted, in one batch with the account's. */
 export function newSession(core: Core, accountUuid: string, origin: Session["origin"], client: Client) {
   const now = core.clock();
-  const ttlSeconds = origin === "stats" ? STATS_REFRESH_TTL_SECONDS : ACCESS_TTL_SECONDS;
+  const ttlSeconds = TTL_SECONDS[origin];
   return {
     id: newId(),
+    refreshJti: origin === "accounts" ? newId() : null,
     accountId: sql<number>`(SELECT id FROM accounts WHERE uuid = ${accountUuid})`,
     origin,
     address: client.address,
@@ -62,6 +74,10 @@ const findSession = prepared((db) =>
     .where(eq(sessions.id, sql.placeholder("id")))
     .prepare(),
 );
+
+export async function findWithAccount(core: Core, sessionId: string): Promise<Authenticated | null> {
+  return (await findSession(core.db).get({ id: sessionId })) ?? null;
+}
 
 /**
  * Whose token this is. The row decides, on every request: a revoked session or a deactivated account is refused
@@ -94,14 +110,63 @@ function touch(core: Core, sessionId: string, now: number): void {
     .catch((error: unknown) => core.log.warn({ err: error }, "a session's time of use was not stored"));
 }
 
-/** Ends one session of this account. False when there is none such that still lives. */
-export async function revoke(core: Core, accountId: number, sessionId: string): Promise<boolean> {
-  const ended = await core.db
-    .update(sessions)
-    .set({ revokedAt: core.clock() })
-    .where(and(eq(sessions.id, sessionId), eq(sessions.accountId, accountId), isNull(sessions.revokedAt)))
-    .returning({ id: sessions.id });
-  return ended.length > 0;
+/** The living sessions of an account, the last used first. */
+export async function list(core: Core, account: Account): Promise<Session[]> {
+  return core.db
+    .select()
+    .from(sessions)
+    .where(
+      and(
+        eq(sessions.accountId, account.id),
+        isNull(sessions.revokedAt),
+        gt(sessions.expiresAt, core.clock()),
+      ),
+    )
+    .orderBy(desc(sessions.lastUsedAt), desc(sessions.id))
+    .limit(MAX_LISTED);
+}
+
+const MAX_LISTED = 1_000;
+
+/** Ends one session of the account, at once. Throws `sessionNotFound` when there is none such that still lives. */
+export async function revoke(
+  core: Core,
+  account: Account,
+  sessionId: string,
+  address?: string,
+): Promise<void> {
+  const [ended] = await core.db.batch([
+    core.db
+      .update(sessions)
+      .set({ revokedAt: core.clock() })
+      .where(and(eq(sessions.id, sessionId), eq(sessions.accountId, account.id), isNull(sessions.revokedAt)))
+      .returning({ id: sessions.id }),
+    audit.recording(core, {
+      actorId: account.id,
+      action: "session.revoked",
+      target: `session:${sessionId}`,
+      ...(address === undefined ? {} : { address }),
+    }),
+  ]);
+  if (ended.length === 0) throw new DomainError("sessionNotFound", "There is no such session.");
+}
+
+/** Ends all sessions of an account but one, at once. */
+export async function revokeOthers(
+  core: Core,
+  account: Account,
+  keepSessionId: string,
+  address: string,
+): Promise<void> {
+  await core.db.batch([
+    revokingOthers(core, account.id, keepSessionId),
+    audit.recording(core, {
+      actorId: account.id,
+      action: "session.revoked",
+      target: "session:all-others",
+      address,
+    }),
+  ]);
 }
 
 /** The statement that ends the sessions of an account that the same batch has deactivated (or has not). */

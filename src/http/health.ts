@@ -10,6 +10,7 @@ export async function readiness(core: Core, isStopping: () => boolean): Promise<
         database: () => core.db.check(),
         queue: () => core.queue.check(),
         documents: () => core.documents.check(),
+        mailer: () => core.mailer.check(),
       }).map(async ([name, check]) => [name, await checked(core, name, check)] as const),
     ),
   );

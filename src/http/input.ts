@@ -2,6 +2,7 @@ import type { Hook } from "@hono/zod-openapi";
 import { z } from "@hono/zod-openapi";
 import type { MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
+import { DomainError } from "../domain/errors.ts";
 import type { Env } from "./context.ts";
 import { RequestError } from "./failures.ts";
 
@@ -9,6 +10,17 @@ export const MAX_BODY_BYTES = 64 * 1024;
 
 const tooLarge = () =>
   new RequestError("bodyTooLarge", `The body is larger than ${MAX_BODY_BYTES / 1024} KiB.`);
+
+/** Refuses a caller whose limit is used up; the first thing that every API does. */
+export function refuseLimited(): MiddlewareHandler<Env> {
+  return async function checkLimit(c, next) {
+    const { retryAfterSeconds } = c.env;
+    if (retryAfterSeconds === null) return next();
+    throw new DomainError("rateLimited", `Too many requests. Try again in ${retryAfterSeconds} seconds.`, {
+      retryAfterSeconds,
+    });
+  };
+}
 
 /** A body that is there must be JSON of at most MAX_BODY_BYTES. */
 export function jsonBody(): MiddlewareHandler<Env> {

@@ -1,7 +1,7 @@
 import { getCookie } from "hono/cookie";
 import type { Core } from "../domain/core.ts";
 import * as sessions from "../domain/sessions.ts";
-import type { Purpose } from "../domain/tokens.ts";
+import { looksLikeJwt, type Purpose } from "../domain/tokens.ts";
 import type { ApiContext } from "./context.ts";
 import type { Origins } from "./origins.ts";
 
@@ -37,6 +37,19 @@ export async function authenticated(
     origins.requireOwn(c.req.raw.headers);
   }
   return sessions.authenticate(core, found?.token ?? null, purpose);
+}
+
+/** The account of a well-signed access token, for counting alone: whether its session lives is not looked up. */
+export function subjectOf(core: Core, headers: Headers): string | null {
+  const header = headers.get("Authorization")?.trim() ?? "";
+  const cookie = headers.get("Cookie") ?? "";
+  const token = header.replace(/^bearer\s+/i, "") || (/(?:^|;\s*)jwt=([^;\s]+)/.exec(cookie)?.[1] ?? "");
+  if (!looksLikeJwt(token)) return null;
+  try {
+    return core.tokens.verify(token, "access", core.clock()).sub;
+  } catch {
+    return null;
+  }
 }
 
 export const clientOf = (c: ApiContext): sessions.Client => ({

@@ -181,17 +181,21 @@ describe.each(implementations)(
 );
 
 describe("embeddedQueue with pollMs", () => {
-  test("calls work without any nudge until the consumer stops", async () => {
+  test("calls work without any nudge until the consumer stops, and the others' further on", async () => {
     const queue = embeddedQueue({ pollMs: 1 });
-    const polled = createGate();
-    const consumer = await queue.consume(1, polled.work);
-    await eventually(() => polled.begun >= 5);
-    await consumer.stop();
-    const stopped = polled.begun;
+    const stopped = createGate();
     const other = createGate();
+    const consumer = await queue.consume(1, stopped.work);
     await queue.consume(1, other.work);
-    await eventually(() => other.begun >= 5);
-    expect(polled.begun).toBe(stopped);
+    await eventually(() => stopped.begun >= 5);
+    await consumer.stop();
+    const last = stopped.begun;
+    const before = other.begun;
+    await eventually(() => other.begun >= before + 5);
+    expect(stopped.begun).toBe(last);
     await queue.close();
+    const closed = other.begun;
+    await Bun.sleep(5);
+    expect(other.begun).toBe(closed);
   });
 });

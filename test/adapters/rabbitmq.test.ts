@@ -275,7 +275,8 @@ describe.skipIf(!available())("rabbitmqQueue", () => {
     const script = `
       import pino from "pino";
       const { rabbitmqQueue } = await import(${JSON.stringify(module)});
-      const queue = rabbitmqQueue({ url: ${JSON.stringify(through(proxy))}, log: pino({ level: "silent" }) });
+      const queue = rabbitmqQueue({ url: ${JSON.stringify(through(proxy))}, log: pino({ level: "silent" }),
+        reconnect: { firstMs: 60_000, maxMs: 60_000 } });
       const consumer = await queue.consume(1, async () => {});
       queue.nudge();
       while (${up} && !(await queue.check().then(() => true, () => false))) await Bun.sleep(5);

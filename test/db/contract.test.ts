@@ -140,6 +140,16 @@ describe.each(Object.entries(DATABASES))("a %s database", (_name, open) => {
       expect([session.kind, session.constraint]).toEqual(["unique", "sessions.id"]);
     });
 
+    test("no second e-mail address of accounts without a password", async () => {
+      const guest = (name: string) => ({
+        ...newAccount(name),
+        emailKey: "ada@example.org",
+        passwordHash: null,
+      });
+      await db.insert(accounts).values([guest("Bea"), guest("Cid")]);
+      expect(await usernames(db)).toEqual(["Ada", "Bea", "Cid"]);
+    });
+
     test("an orphan and a row that breaks a check", async () => {
       const orphan = await failureOf(db.insert(sessions).values(newSession("s", 99)));
       expect([orphan.kind, orphan.constraint]).toEqual(["foreignKey", null]);
@@ -164,6 +174,7 @@ describe.each(Object.entries(DATABASES))("a %s database", (_name, open) => {
       "ROLLBACK",
       "SAVEPOINT x",
       "PRAGMA foreign_keys = OFF",
+      "/* no */ EXPLAIN PRAGMA foreign_keys(0)",
       "SELECT 1; SELECT 2",
     ];
     test.each(control)("%s", async (statement) => {

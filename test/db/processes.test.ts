@@ -6,8 +6,9 @@ import { failureOf, insertAccount, usernames, type Workshop, workshop } from "./
 
 const LOCK = `${import.meta.dir}/child-lock.ts`;
 const WRITER = `${import.meta.dir}/child-writer.ts`;
-const BUSY_DEADLINE_MS = 400;
-const GENEROUS_LAG_MS = 100;
+const BUSY_DEADLINE_MS = 5_000;
+// Far above what a busy machine adds, and far below the time that a lock is held.
+const GENEROUS_LAG_MS = 300;
 
 let shop: Workshop;
 let db: Db;
@@ -46,14 +47,14 @@ test("a write waits for another process without holding up the event loop", asyn
   const lag = watchLag();
   const began = performance.now();
   await insertAccount(db, "Ada");
-  expect(performance.now() - began).toBeGreaterThan(50);
+  expect(performance.now() - began).toBeGreaterThan(100);
   expect(lag()).toBeLessThan(GENEROUS_LAG_MS);
   expect(await exited).toBe(0);
   expect(await usernames(db)).toEqual(["Ada"]);
 });
 
 test("a lock held for too long makes writes unavailable, reads go on, and it works again afterwards", async () => {
-  const { exited } = await held(BUSY_DEADLINE_MS * 3);
+  const { exited } = await held(7_000);
   const lag = watchLag();
   const began = performance.now();
   const writes = [insertAccount(db, "a"), insertAccount(db, "b"), db.batch([insertAccount(db, "c")])];
@@ -65,7 +66,7 @@ test("a lock held for too long makes writes unavailable, reads go on, and it wor
     "unavailable",
   ]);
   expect(performance.now() - began).toBeGreaterThan(BUSY_DEADLINE_MS - 10);
-  expect(performance.now() - began).toBeLessThan(BUSY_DEADLINE_MS * 2);
+  expect(performance.now() - began).toBeLessThan(BUSY_DEADLINE_MS * 1.8);
   expect(lag()).toBeLessThan(GENEROUS_LAG_MS);
   expect(await exited).toBe(0);
   await insertAccount(db, "d");

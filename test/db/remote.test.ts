@@ -103,7 +103,8 @@ describe("a read", () => {
   test("in a batch takes no write lock", async () => {
     const lock = shop.child([`${import.meta.dir}/child-lock.ts`, shop.path, "1000"]);
     await lock.stdout.getReader().read();
-    const reads = await db.batch([db.select().from(roles), db.select().from(accounts)]);
+    const patient = await shop.open(server.url, { authToken: TOKEN });
+    const reads = await patient.batch([patient.select().from(roles), patient.select().from(accounts)]);
     expect(reads).toHaveLength(2);
   });
 });

@@ -8,10 +8,11 @@ import { fileDocuments } from "../../src/adapters/documents/files.ts";
 import { argon2Passwords } from "../../src/adapters/passwords/argon2.ts";
 import { embeddedQueue } from "../../src/adapters/queue/embedded.ts";
 import { createApp, type Peer } from "../../src/app.ts";
-import type { Core } from "../../src/domain/core.ts";
+import type { Core, Mail, Registration } from "../../src/domain/core.ts";
 import { createTokens, type Tokens } from "../../src/domain/tokens.ts";
 import { createAddressOf } from "../../src/http/address.ts";
 import { createOrigins } from "../../src/http/origins.ts";
+import type { Limits } from "../../src/http/rate-limit.ts";
 
 export const PUBLIC_URL = "http://guildhall.test";
 export const JWT_SECRET = Buffer.from("a secret of the tests that has 32 bytes or more");
@@ -38,6 +39,10 @@ export type TestApp = {
   readonly tokens: Tokens;
   /** Everything that was logged, one JSON line each. */
   readonly logged: string[];
+  /** The mails that were handed over, oldest first. */
+  readonly mailed: Mail[];
+  /** For how long requests were made to wait, in milliseconds. */
+  readonly slept: number[];
   now: number;
   call(method: string, path: string, call?: Call): Promise<Answer>;
   fetch(request: Request): Promise<Response>;
@@ -50,6 +55,8 @@ export type TestAppOptions = {
   readonly peerAddress?: string;
   /** The machine's clock instead of one that stands still. */
   readonly realTime?: boolean;
+  readonly registration?: Registration;
+  readonly limits?: Limits;
 };
 
 export async function startTestApp(options: TestAppOptions = {}): Promise<TestApp> {
@@ -69,12 +76,38 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
   });
   const queue = embeddedQueue({});
   const passwords = argon2Passwords({ memoryCost: 8, timeCost: 1 });
-  const core: Core = { db, queue, documents, passwords, tokens, clock, log };
+  const mailed: Mail[] = [];
+  const mailer = {
+    send: async (mail: Mail) => void mailed.push(mail),
+    check: async () => {},
+    close: async () => {},
+  };
+  const settings = {
+    publicUrl: () => PUBLIC_URL,
+    registration: options.registration ?? "open",
+    limitSignIns: true,
+    sealingKey: new Uint8Array(32).fill(7),
+  };
+  const slept: number[] = [];
+  const core: Core = {
+    db,
+    queue,
+    documents,
+    mailer,
+    nudgeMails: () => {},
+    passwords,
+    tokens,
+    clock,
+    sleep: async (ms) => void slept.push(ms),
+    log,
+    settings,
+  };
   const app = createApp({
     core,
     origins: createOrigins({ publicUrl: PUBLIC_URL, port: 8080, allowed: options.corsOrigins ?? [] }),
     addressOf: createAddressOf(options.trustProxy ?? []),
     verifyLink: documents.verifyLink,
+    limits: options.limits ?? null,
   });
   const peer: Peer = {
     requestIP: () => ({ address: options.peerAddress ?? "192.0.2.1" }),
@@ -86,6 +119,8 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     core,
     tokens,
     logged,
+    mailed,
+    slept,
     get now() {
       return state.now;
     },

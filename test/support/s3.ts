@@ -1,8 +1,8 @@
-import { createHash, createHmac } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
+import { createHash, createHmac, randomUUID } from "node:crypto";
+import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import type { IncomingMessage, Server } from "node:http";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 // @ts-expect-error It has no types; `S3rver` below is what we use of it.
 import s3rver from "s3rver";
 
@@ -20,7 +20,19 @@ export const S3_CREDENTIALS = { accessKeyId: "S3RVER", secretAccessKey: "S3RVER"
 
 type Context = { readonly req: IncomingMessage; status: number; type: string; body: unknown };
 type Middleware = (context: Context, next: () => Promise<void>) => Promise<void>;
+type S3Object = {
+  readonly bucket: string;
+  readonly key: string;
+  readonly content: Buffer | AsyncIterable<Buffer>;
+  readonly metadata: unknown;
+};
+type Store = {
+  putObject(object: S3Object): Promise<{ size: number; md5: string }>;
+  putMetadata(bucket: string, key: string, metadata: unknown, md5: string): Promise<void>;
+  getResourcePath(bucket: string, key: string, resource: string): string;
+};
 type S3rver = {
+  readonly store: Store;
   readonly middleware: Middleware[];
   readonly httpServer: Server;
   run(): Promise<{ readonly port: number }>;
@@ -44,6 +56,7 @@ export async function startS3(buckets: readonly string[]): Promise<S3Server> {
       configureBuckets: buckets.map((name) => ({ name, configs: [] })),
     });
     server.middleware.unshift(refuseBadSignatures);
+    putAtomically(server.store);
     ({ port } = await server.run());
   }
 
@@ -67,6 +80,21 @@ export async function startS3(buckets: readonly string[]): Promise<S3Server> {
       await stop();
       await rm(directory, { recursive: true, force: true });
     },
+  };
+}
+
+/** S3 answers when the whole object is there; s3rver answers before it is written, and mixes concurrent puts. */
+function putAtomically(store: Store): void {
+  store.putObject = async ({ bucket, key, content, metadata }) => {
+    const path = store.getResourcePath(bucket, key, "object");
+    const bytes = Buffer.isBuffer(content) ? content : Buffer.concat(await Array.fromAsync(content));
+    const md5 = createHash("md5").update(bytes).digest("hex");
+    const temporary = `${path}.${randomUUID()}`;
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(temporary, bytes);
+    await rename(temporary, path);
+    await store.putMetadata(bucket, key, metadata, md5);
+    return { size: bytes.length, md5 };
   };
 }
 

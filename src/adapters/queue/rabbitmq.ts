@@ -70,7 +70,6 @@ export function rabbitmqQueue(options: RabbitmqQueueOptions): JobQueue {
 
   function lose(reason: Error): void {
     if (live === undefined) return;
-    if (live.inFlight > 0) owed = true;
     if (performance.now() - live.since > STABLE_MS) failures = 0;
     live = undefined;
     drained?.();

@@ -17,12 +17,21 @@ export function reasonOf(error: unknown, url: string): string {
   const message = error instanceof Error ? error.message : String(error);
   if (message.includes("ETIMEDOUT")) return `${host} does not answer`;
   if (message.includes("ACCESS_REFUSED") || message.includes("ACCESS-REFUSED")) {
-    return `${host} refuses the name or password of user ${decodeURIComponent(username) || "guest"}`;
+    return `${host} refuses the name or password of user ${decoded(username) || "guest"}`;
   }
   return redact(message, password);
 }
 
 function redact(message: string, password: string): string {
   if (password === "") return message;
-  return message.replaceAll(password, "***").replaceAll(decodeURIComponent(password), "***");
+  return message.replaceAll(password, "***").replaceAll(decoded(password), "***");
+}
+
+/** A lone percent sign is no escape, and some passwords have one. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }

@@ -9,7 +9,7 @@ import * as sessions from "../../domain/sessions.ts";
 import * as statistics from "../../domain/statistics.ts";
 import * as tasks from "../../domain/tasks.ts";
 import type { ApiContext, Env } from "../../http/context.ts";
-import { jsonBody, refuseInvalid } from "../../http/input.ts";
+import { jsonBody, refuseInvalid, refuseLimited } from "../../http/input.ts";
 import { jsonArrayStream } from "../../http/json-stream.ts";
 import type { Origins } from "../../http/origins.ts";
 import { authenticated, clientOf, findToken } from "../../http/token.ts";
@@ -27,7 +27,7 @@ const STREAM_IDLE_SECONDS = 60;
 export function createPlayersApi(core: Core, origins: Origins): OpenAPIHono<Env> {
   const app = new OpenAPIHono<Env>({ strict: false, defaultHook: refuseInvalid });
   app.onError(playersErrors(core.log));
-  app.use(jsonBody());
+  app.use(refuseLimited(), jsonBody());
 
   /** Public look-ups show more to who is signed in; a token that does not work counts as none there. */
   async function speller(c: ApiContext) {
@@ -85,7 +85,7 @@ export function createPlayersApi(core: Core, origins: Origins): OpenAPIHono<Env>
       ...(profile_pic === undefined ? {} : { avatarUrl: profile_pic }),
       ...(password === undefined
         ? {}
-        : { newPassword: { current: current_password ?? "", next: password, keepSessionId: session.id } }),
+        : { newPassword: { current: current_password ?? "", next: password, keepSessionId: session.id, address: c.env.address() } }),
     });
     const isVisible = await contactsVisibleTo(core, account);
     return wire.user(changed, isVisible(changed) ? changed.email : null);
@@ -101,7 +101,7 @@ export function createPlayersApi(core: Core, origins: Origins): OpenAPIHono<Env>
 
   app.openapi(contract.deleteUser, async function deleteUser(c) {
     const { account } = await authenticated(core, origins, c);
-    await accounts.deactivate(core, account, idOf(c.req.valid("param").id));
+    await accounts.deactivate(core, account, idOf(c.req.valid("param").id), c.env.address());
     return c.body(null, 204);
   });
 
