@@ -120,6 +120,17 @@ export const accountRoles = sqliteTable(
   ],
 );
 
+/** One row, written around whatever may take a role away: its CHECK ends the batch that removes the last admin. */
+export const adminGuard = sqliteTable(
+  "admin_guard",
+  {
+    id: integer("id").primaryKey(),
+    had: integer("had").notNull(),
+    has: integer("has").notNull(),
+  },
+  () => [check("admin_guard_last", sql`has >= had`)],
+);
+
 /** Roles by the dozen: who is in the group has them all. */
 export const groups = sqliteTable("groups", {
   id: integer("id").primaryKey({ autoIncrement: true }),

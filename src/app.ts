@@ -104,6 +104,7 @@ export function createApp(options: AppOptions): App {
     const preflight = origins.preflight(request);
     if (preflight !== null) return preflight;
     const { method } = request;
+    if (path.startsWith("/avatars/")) return serveAvatar(core, path, request);
     const isRegistration = path === "/api/auth/register" && method === "POST";
     const [sent, body] = isRegistration ? await peekJson(request) : [request, null];
     const api = apiOf(method, path, url, body);

@@ -7,6 +7,13 @@ CREATE TABLE `account_groups` (
 );
 --> statement-breakpoint
 CREATE INDEX `account_groups_group` ON `account_groups` (`group_id`);--> statement-breakpoint
+CREATE TABLE `admin_guard` (
+	`id` integer PRIMARY KEY NOT NULL,
+	`had` integer NOT NULL,
+	`has` integer NOT NULL,
+	CONSTRAINT "admin_guard_last" CHECK(has >= had)
+);
+--> statement-breakpoint
 CREATE TABLE `audit_entries` (
 	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
 	`at` integer NOT NULL,

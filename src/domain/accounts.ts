@@ -12,7 +12,7 @@ import * as mails from "./mails.ts";
 import { cleanUsername, completeNames, emailKey, usernameFromEmail, usernameKey } from "./names.ts";
 import * as permissions from "./permissions.ts";
 import * as recovery from "./recovery.ts";
-import { type Client, newSession, revokingAllOfDeactivated } from "./sessions.ts";
+import { type Client, newSession, revokingAll } from "./sessions.ts";
 
 const { passwordHash: _neverLeaves, ...columns } = getTableColumns(accounts);
 /** Every column but the password's hash. */
@@ -352,19 +352,19 @@ export async function deactivate(core: Core, actor: Account, id: number, address
   await permissions.requireSelfOr(core, actor, id, "users.write");
   const { uuid } = await getActive(core, id);
   const now = core.clock();
-  const [done] = await core.db.batch([
-    core.db
-      .update(accounts)
-      .set({ deactivatedAt: now, updatedAt: now })
-      .where(and(eq(accounts.id, id), isNull(accounts.deactivatedAt), permissions.notLastAdmin(id)))
-      .returning({ id: accounts.id }),
-    core.db.run(sql`INSERT INTO audit_entries (at, actor_id, action, target, address)
-      SELECT ${now}, ${actor.id}, 'account.deactivated', ${`account:${uuid}`}, ${address ?? null} WHERE changes() > 0`),
-    revokingAllOfDeactivated(core, id),
-  ]);
-  if (done.length > 0) return;
-  await getActive(core, id);
-  throw permissions.lastAdmin();
+  await permissions.keepingAnAdmin(() =>
+    core.db.batch([
+      permissions.notingAdmins(core),
+      core.db
+        .update(accounts)
+        .set({ deactivatedAt: now, updatedAt: now })
+        .where(and(eq(accounts.id, id), isNull(accounts.deactivatedAt))),
+      core.db.run(sql`INSERT INTO audit_entries (at, actor_id, action, target, address)
+        SELECT ${now}, ${actor.id}, 'account.deactivated', ${`account:${uuid}`}, ${address ?? null} WHERE changes() > 0`),
+      revokingAll(core, id),
+      permissions.checkingAdmins(core),
+    ]),
+  );
 }
 
 /** Undoes a deactivation; its sessions stay ended. For who may write users. Throws `forbidden`, `accountNotFound`. */

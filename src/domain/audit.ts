@@ -1,5 +1,9 @@
-import { auditEntries } from "../../db/schema.ts";
+import { and, desc, eq } from "drizzle-orm";
+import { accounts, auditEntries } from "../../db/schema.ts";
+import type { Account } from "./accounts.ts";
 import type { Core } from "./core.ts";
+import type { Page, Paged } from "./paging.ts";
+import * as permissions from "./permissions.ts";
 
 export type AuditEntry = typeof auditEntries.$inferSelect;
 
@@ -54,4 +58,33 @@ export function recording(core: Core, { actorId, action, target, address, detail
     address: address ?? null,
     details: details ?? null,
   });
+}
+
+export type AuditFilter = {
+  /** An account's number. */
+  readonly actorId?: number;
+  readonly action?: string;
+};
+
+/** Newest first, each with its actor's uuid. For who has `audit.read`; throws `forbidden`. */
+export async function list(
+  core: Core,
+  actor: Account,
+  { actorId, action }: AuditFilter,
+  page: Page,
+): Promise<Paged<{ readonly entry: AuditEntry; readonly actor: string | null }>> {
+  await permissions.require(core, actor, "audit.read");
+  const wanted = and(
+    actorId === undefined ? undefined : eq(auditEntries.actorId, actorId),
+    action === undefined ? undefined : eq(auditEntries.action, action),
+  );
+  const rows = await core.db
+    .select({ entry: auditEntries, actor: accounts.uuid })
+    .from(auditEntries)
+    .leftJoin(accounts, eq(accounts.id, auditEntries.actorId))
+    .where(wanted)
+    .orderBy(desc(auditEntries.id))
+    .limit(page.limit)
+    .offset(page.offset);
+  return { rows, total: await core.db.$count(auditEntries, wanted) };
 }

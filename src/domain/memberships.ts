@@ -1,7 +1,8 @@
 import { asc, eq, sql } from "drizzle-orm";
-import { accountGroups, accountRoles, effectiveRoles, groups, roles } from "../../db/schema.ts";
+import { accountGroups, accountRoles, groups, roles } from "../../db/schema.ts";
+import type { Account } from "./accounts.ts";
 import type { Core } from "./core.ts";
-import { PERMISSIONS } from "./permissions.ts";
+import * as permissions from "./permissions.ts";
 
 type Named = { readonly id: number; readonly name: string };
 
@@ -46,13 +47,8 @@ export async function listOf(
 const EVERYTHING = "*";
 
 /** What an account may do by all its roles, those of its groups included: each name once, sorted. */
-export async function permissionsOf(core: Core, accountId: number): Promise<string[]> {
-  const held = await core.db
-    .select({ permissions: roles.permissions })
-    .from(effectiveRoles)
-    .innerJoin(roles, eq(roles.id, effectiveRoles.roleId))
-    .where(eq(effectiveRoles.accountId, accountId));
-  const names = held.flatMap((role) => role.permissions);
-  const spelled = names.flatMap((name) => (name === EVERYTHING ? PERMISSIONS : [name]));
+export async function permissionsOf(core: Core, account: Account): Promise<string[]> {
+  const held = [...(await permissions.heldBy(core, account))];
+  const spelled = held.flatMap((name) => (name === EVERYTHING ? permissions.PERMISSIONS : [name]));
   return [...new Set(spelled)].sort();
 }

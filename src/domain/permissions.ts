@@ -1,4 +1,5 @@
-import { eq, type SQL, sql } from "drizzle-orm";
+import { eq, sql } from "drizzle-orm";
+import { asDatabaseError } from "../../db/open.ts";
 import { prepared } from "../../db/prepare.ts";
 import { effectiveRoles, roles } from "../../db/schema.ts";
 import type { Account } from "./accounts.ts";
@@ -52,13 +53,41 @@ export async function requireSelfOr(
   throw new DomainError("forbidden", "You may not do this to another user.");
 }
 
-/** A condition: this account is not the only active one that has the admin role. Decided where the write happens. */
-export const notLastAdmin = (accountId: number | SQL): SQL => sql`NOT (
-  EXISTS (SELECT 1 FROM effective_roles held JOIN roles ON roles.id = held.role_id
-          WHERE held.account_id = ${accountId} AND roles.name = ${ADMIN_ROLE})
-  AND NOT EXISTS (SELECT 1 FROM effective_roles held JOIN roles ON roles.id = held.role_id
-                  JOIN accounts other ON other.id = held.account_id
-                  WHERE roles.name = ${ADMIN_ROLE} AND held.account_id <> ${accountId}
-                  AND other.deactivated_at IS NULL))`;
+/** Everything that this account may do; "*" is everything. */
+export async function heldBy(core: Core, account: Account): Promise<ReadonlySet<string>> {
+  const held = await rolesOf(core.db).all({ accountId: account.id });
+  return new Set(held.flatMap((role) => role.permissions));
+}
 
-export const lastAdmin = () => new DomainError("lastAdmin", "The last administrator cannot be removed.");
+/** Throws `forbidden` for who would give more than they hold themselves. */
+export async function requireToHold(core: Core, actor: Account, wanted: Iterable<string>): Promise<void> {
+  const held = await heldBy(core, actor);
+  if (held.has(EVERYTHING)) return;
+  for (const permission of wanted) {
+    if (!held.has(permission)) {
+      throw new DomainError("forbidden", `You cannot give a permission that you do not have: ${permission}.`);
+    }
+  }
+}
+
+const ADMIN_EXISTS = sql`EXISTS (SELECT 1 FROM effective_roles held JOIN roles ON roles.id = held.role_id
+  JOIN accounts ON accounts.id = held.account_id
+  WHERE roles.name = ${ADMIN_ROLE} AND accounts.deactivated_at IS NULL)`;
+
+/** The first statement of a batch that may take a role away. */
+export const notingAdmins = (core: Core) =>
+  core.db.run(sql`INSERT INTO admin_guard (id, had, has) VALUES (1, ${ADMIN_EXISTS}, 1)
+    ON CONFLICT (id) DO UPDATE SET had = excluded.had, has = 1`);
+
+/** The last statement of such a batch: ends it when it has removed the last administrator. */
+export const checkingAdmins = (core: Core) => core.db.run(sql`UPDATE admin_guard SET has = ${ADMIN_EXISTS}`);
+
+/** Runs a batch between the two, and throws `lastAdmin` when it was ended. */
+export async function keepingAnAdmin<T>(batch: () => Promise<T>): Promise<T> {
+  try {
+    return await batch();
+  } catch (error) {
+    if (asDatabaseError(error)?.constraint !== "admin_guard_last") throw error;
+    throw new DomainError("lastAdmin", "The last administrator cannot be removed.", {}, { cause: error });
+  }
+}

@@ -152,7 +152,7 @@ export async function update(core: Core, by: By, uuid: string, changes: Partial<
   const { excerpt, ...fields } = changes;
   const changing = core.db
     .update(posts)
-    .set({ ...fields, ...changedExcerpt(excerpt, changes.content), updatedAt: core.clock() })
+    .set({ ...fields, ...changedExcerpt(excerpt, changes.content, post), updatedAt: core.clock() })
     .where(eq(posts.id, post.id))
     .returning();
   const details = { fields: Object.keys(changes) };
@@ -163,13 +163,11 @@ export async function update(core: Core, by: By, uuid: string, changes: Partial<
   return changed ?? missing();
 }
 
-/** Decided by the row as it is when it is written: another request may have given an excerpt meanwhile. */
-function changedExcerpt(excerpt: string | null | undefined, content: string | undefined) {
-  if (excerpt !== undefined && excerpt !== null) return { excerpt, excerptGiven: true };
-  if (excerpt === null) {
-    return content === undefined ? {} : { excerpt: excerptOf(content), excerptGiven: false };
-  }
+function changedExcerpt(excerpt: string | null | undefined, content: string | undefined, post: Post) {
+  if (excerpt === null) return { excerpt: excerptOf(content ?? post.content), excerptGiven: false };
+  if (excerpt !== undefined) return { excerpt, excerptGiven: true };
   if (content === undefined) return {};
+  // Decided by the row as it is when it is written: another request may have given an excerpt meanwhile.
   return { excerpt: sql`CASE WHEN ${posts.excerptGiven} THEN ${posts.excerpt} ELSE ${excerptOf(content)} END` };
 }
 

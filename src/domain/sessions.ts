@@ -169,19 +169,8 @@ export async function revokeOthers(
   ]);
 }
 
-/** The statement that ends the sessions of an account that the same batch has deactivated (or has not). */
-export function revokingAllOfDeactivated(core: Core, accountId: number) {
-  return core.db
-    .update(sessions)
-    .set({ revokedAt: core.clock() })
-    .where(
-      and(
-        eq(sessions.accountId, accountId),
-        isNull(sessions.revokedAt),
-        sql`EXISTS (SELECT 1 FROM accounts WHERE id = ${accountId} AND deactivated_at IS NOT NULL)`,
-      ),
-    );
-}
+/** The statement that ends all sessions of an account. */
+export const revokingAll = (core: Core, accountId: number) => revokingOthers(core, accountId, "");
 
 /** The statement that ends all sessions of an account but one; to be run in a batch with what made it needed. */
 export function revokingOthers(core: Core, accountId: number, keepSessionId: string) {

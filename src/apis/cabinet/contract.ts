@@ -100,6 +100,7 @@ export const register = createRoute({
         first_name: name.openapi({ example: "Данила" }),
         last_name: name.openapi({ example: "Гинда" }),
         patronymic: EDITED.patronymic.nullish(),
+        invitation: text(1, 256).optional().openapi({ description: "The code of an invitation" }),
       }),
     ),
   },

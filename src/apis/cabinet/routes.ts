@@ -9,7 +9,7 @@ import { contactsVisibleTo } from "../../domain/privacy.ts";
 import * as sessions from "../../domain/sessions.ts";
 import * as usernames from "../../domain/usernames.ts";
 import type { ApiContext, Env } from "../../http/context.ts";
-import { jsonBody, refuseInvalid } from "../../http/input.ts";
+import { jsonBody, refuseInvalid, refuseLimited } from "../../http/input.ts";
 import { jsonArrayStream } from "../../http/json-stream.ts";
 import type { Origins } from "../../http/origins.ts";
 import { authenticated, clientOf, findToken } from "../../http/token.ts";
@@ -29,6 +29,8 @@ const UPLOAD_IDLE_SECONDS = 120;
 export function createCabinetApi(core: Core, origins: Origins): OpenAPIHono<Env> {
   const app = new OpenAPIHono<Env>({ strict: false, defaultHook: refuseInvalid });
   app.onError(cabinetErrors(core.log));
+
+  app.use(refuseLimited());
 
   // Declared before the bodies of all others must be JSON, and read by hand: nobody unknown sends us 2 MiB.
   app.post(contract.editAvatar.path, async function editAvatar(c) {
@@ -63,7 +65,7 @@ export function createCabinetApi(core: Core, origins: Origins): OpenAPIHono<Env>
   async function profile(account: accounts.Account, token: string) {
     const [membershipsOf, permissions] = await Promise.all([
       memberships.listOf(core, [account.id]),
-      memberships.permissionsOf(core, account.id),
+      memberships.permissionsOf(core, account),
     ]);
     const avatar = avatars.urlOf(core, account);
     const surroundings = { contactsVisible: true, avatar, memberships: membershipsOf(account.id) };
@@ -71,11 +73,11 @@ export function createCabinetApi(core: Core, origins: Origins): OpenAPIHono<Env>
   }
 
   app.openapi(contract.register, async function register(c) {
-    const { login, email, password, first_name, last_name, patronymic } = c.req.valid("json");
+    const { login, email, password, first_name, last_name, patronymic, invitation } = c.req.valid("json");
     const names = { firstName: first_name, lastName: last_name, patronymic: patronymic || null };
     const { account, sessionId } = await accounts.registerAndSignIn(
       core,
-      { username: login, email, password, origin: "cabinet", profile: names },
+      { username: login, email, password, origin: "cabinet", profile: names, invitation },
       clientOf(c),
     );
     const token = sessions.accessToken(core, account.uuid, sessionId);
