@@ -14,7 +14,10 @@ export type LoadSpec = {
 };
 
 export type LoadResult = {
+  /** Answers while it was measured. */
   readonly requests: number;
+  /** Answers in all, those of the warm-up too. */
+  readonly answers: number;
   readonly perSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
@@ -32,6 +35,7 @@ export function startLoad(spec: LoadSpec): Load {
   const sockets = new Set<Socket<undefined>>();
   const { promise, resolve, reject } = Promise.withResolvers<LoadResult>();
   let measuredFrom = Number.POSITIVE_INFINITY;
+  let answers = 0;
   let ended = false;
   let endTimer: Timer | undefined;
 
@@ -48,7 +52,7 @@ export function startLoad(spec: LoadSpec): Load {
       return;
     }
     const [p50Ms, p99Ms] = [durations.quantile(0.5), durations.quantile(0.99)];
-    resolve({ requests: count, perSecond: count / seconds, p50Ms, p99Ms, failures });
+    resolve({ requests: count, answers, perSecond: count / seconds, p50Ms, p99Ms, failures });
   }
 
   function fail(error: unknown): void {
@@ -71,6 +75,7 @@ export function startLoad(spec: LoadSpec): Load {
     const read = responseReader((status) => {
       if (ended) return;
       const now = performance.now();
+      answers += 1;
       if (sentAt >= measuredFrom) durations.add(now - sentAt);
       if (status < 200 || status > 299) failures[status] = (failures[status] ?? 0) + 1;
       send(current);

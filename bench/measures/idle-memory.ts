@@ -1,5 +1,5 @@
 import { newPlayer } from "../player.ts";
-import { canMeasureMemory, memoryOfTree } from "../process-memory.ts";
+import { hasProc, memoryOfTree } from "../proc.ts";
 import type { Measure } from "./measure.ts";
 
 const SETTLE_MS = 3_000;
@@ -7,7 +7,7 @@ const GOAL = { most: 100 } as const;
 
 /** What a server holds that nobody uses, its renderer included. Only where /proc tells. */
 export const idleMemory: Measure = async (lab) => {
-  if (!canMeasureMemory()) {
+  if (!hasProc()) {
     process.stdout.write("memory: not measured, as this system has no /proc/self/smaps_rollup\n");
     return [];
   }

@@ -5,7 +5,8 @@ import { sampleReport } from "../reports.ts";
 import type { Row } from "../row.ts";
 import type { Measure } from "./measure.ts";
 
-const WARM_UP = 40;
+// What a renderer has behind it for most of its life.
+const WARM_UP = 200;
 const DOCUMENTS = 100;
 
 // Several of each, for a renderer that remembered the last name would look faster than it is.

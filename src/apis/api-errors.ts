@@ -41,6 +41,7 @@ const SPELLED = {
   methodNotAllowed: [405, "METHOD_NOT_ALLOWED"],
   usernameTaken: [409, "USERNAME_ALREADY_EXISTS"],
   emailTaken: [409, "EMAIL_ALREADY_EXISTS"],
+  taskNotFailed: [409, "TASK_NOT_FAILED"],
   nameTaken: [409, "NAME_ALREADY_EXISTS"],
   fieldInvalid: [400, "VALIDATION_ERROR"],
   fieldsContradict: [422, "VALIDATION_ERROR"],

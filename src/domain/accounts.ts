@@ -9,7 +9,14 @@ import { DomainError } from "./errors.ts";
 import { newId } from "./ids.ts";
 import * as invitations from "./invitations.ts";
 import * as mails from "./mails.ts";
-import { cleanUsername, completeNames, emailKey, usernameFromEmail, usernameKey } from "./names.ts";
+import {
+  changedNames,
+  cleanUsername,
+  completeNames,
+  emailKey,
+  usernameFromEmail,
+  usernameKey,
+} from "./names.ts";
 import * as permissions from "./permissions.ts";
 import * as recovery from "./recovery.ts";
 import { type Client, newSession, revokingAll } from "./sessions.ts";
@@ -39,6 +46,7 @@ export type Profile = Partial<
     | "timezone"
     | "language"
     | "company"
+    | "emailVisible"
   >
 >;
 
@@ -289,6 +297,7 @@ export async function update(core: Core, actor: Account, id: number, changes: Ch
   const { username, email, newPassword, ...profile } = changes;
   const before = await getActive(core, id);
   const names = username === undefined ? {} : named(cleanUsername(username));
+  const renamed = changedNames(before, profile);
   const moved = email !== undefined && email.trim() !== before.email ? email.trim() : null;
   const password = newPassword === undefined ? null : await credentials.changed(core, id, newPassword);
   const now = core.clock();
@@ -296,6 +305,7 @@ export async function update(core: Core, actor: Account, id: number, changes: Ch
     .update(accounts)
     .set({
       ...profile,
+      ...renamed,
       ...names,
       ...(moved === null ? {} : addressed(moved)),
       ...password,

@@ -147,10 +147,7 @@ export async function update(core: Core, by: By, uuid: string, content: string):
 export async function remove(core: Core, by: By, uuid: string): Promise<void> {
   const comment = await visible(core, by.account, uuid);
   await requireAuthor(core, by.account, comment.authorId);
-  const removing = core.db
-    .delete(comments)
-    .where(eq(comments.id, comment.id))
-    .returning({ id: comments.id });
+  const removing = core.db.delete(comments).where(eq(comments.id, comment.id)).returning({ id: comments.id });
   const [removed] =
     by.account.id === comment.authorId
       ? await removing

@@ -17,6 +17,7 @@ export const ERROR_CODES = [
   "usernameTaken",
   "emailTaken",
   "nameTaken",
+  "taskNotFailed",
   "usernameInvalid",
   "passwordTooLong",
   "passwordTooWeak",

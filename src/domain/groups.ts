@@ -17,7 +17,12 @@ export type NewGroup = { readonly name: string; readonly roles: readonly number[
 
 export async function list(core: Core, actor: Account, page: Page): Promise<Paged<Group>> {
   await permissions.require(core, actor, "roles.manage");
-  const rows = await core.db.select().from(groups).orderBy(asc(groups.id)).limit(page.limit).offset(page.offset);
+  const rows = await core.db
+    .select()
+    .from(groups)
+    .orderBy(asc(groups.id))
+    .limit(page.limit)
+    .offset(page.offset);
   return { rows: await withRoles(core, rows), total: await core.db.$count(groups) };
 }
 
@@ -115,8 +120,15 @@ export async function assign(
     .select({ id: accountGroups.groupId })
     .from(accountGroups)
     .where(eq(accountGroups.accountId, account.id));
-  const before = await getGroups(core, current.map((group) => group.id));
-  await requireToGive(core, actor, [...before, ...wanted].flatMap((group) => group.roles));
+  const before = await getGroups(
+    core,
+    current.map((group) => group.id),
+  );
+  await requireToGive(
+    core,
+    actor,
+    [...before, ...wanted].flatMap((group) => group.roles),
+  );
   await permissions.keepingAnAdmin(() =>
     core.db.batch([
       permissions.notingAdmins(core),
@@ -153,7 +165,12 @@ async function withRoles(core: Core, rows: readonly { id: number; name: string }
     .select({ groupId: groupRoles.groupId, role: roles })
     .from(groupRoles)
     .innerJoin(roles, eq(roles.id, groupRoles.roleId))
-    .where(inArray(groupRoles.groupId, rows.map((row) => row.id)))
+    .where(
+      inArray(
+        groupRoles.groupId,
+        rows.map((row) => row.id),
+      ),
+    )
     .orderBy(asc(roles.id));
   return rows.map(({ id, name }) => ({
     id,
@@ -163,7 +180,11 @@ async function withRoles(core: Core, rows: readonly { id: number; name: string }
 }
 
 const requireToGive = (core: Core, actor: Account, given: readonly Role[]) =>
-  permissions.requireToHold(core, actor, given.flatMap((role) => role.permissions));
+  permissions.requireToHold(
+    core,
+    actor,
+    given.flatMap((role) => role.permissions),
+  );
 
 function notFound(): never {
   throw new DomainError("groupNotFound", "There is no such group.");

@@ -190,11 +190,8 @@ function masked(email: string): string {
 }
 
 function time(ms: number, language: Language): string {
-  const format = new Intl.DateTimeFormat(language, {
-    dateStyle: "long",
-    timeStyle: "short",
-    timeZone: "UTC",
-  });
+  const locale = language === "en" ? "en-GB" : "ru";
+  const format = new Intl.DateTimeFormat(locale, { dateStyle: "long", timeStyle: "short", timeZone: "UTC" });
   return `${format.format(ms)} UTC`;
 }
 

@@ -63,3 +63,18 @@ export function completeNames(given: {
   }
   return { fullName, firstName, lastName };
 }
+
+type Names = {
+  readonly fullName: string | null;
+  readonly firstName: string | null;
+  readonly lastName: string | null;
+};
+
+/** A new full name changes its parts, new parts change the full name, where only one kind was given. */
+export function changedNames(before: Names, given: Partial<Names>): Partial<Names> {
+  const partsGiven = given.firstName !== undefined || given.lastName !== undefined;
+  if (given.fullName !== undefined) return partsGiven ? {} : completeNames({ fullName: given.fullName });
+  if (!partsGiven) return {};
+  const { firstName = before.firstName, lastName = before.lastName } = given;
+  return completeNames({ firstName, lastName });
+}

@@ -27,7 +27,7 @@ function plainText(markdown: string): string {
       .replace(/!?\[([^[\]\n]*)\](?:\([^()\s]*(?: "[^"\n]*")?\)|\[[^[\]\n]*\])/g, "$1")
       .replace(/<(https?:\/\/[^<>\s]+)>/g, "$1")
       .replace(/<\/?[a-z][^<>\n]*>|<!--[^<>]*-->/gi, "")
-      .replace(/(?<!\\)(?:[*~`]|(?<![\p{L}\p{N}])_|_(?![\p{L}\p{N}]))/gu, "")
+      .replace(/(?<!\\)(?:(?<=\S)[*~`]|[*~`](?=\S)|(?<![\p{L}\p{N}])_(?=\S)|(?<=\S)_(?![\p{L}\p{N}]))/gu, "")
       // An escaped character is itself.
       .replace(/\\([\\`*_{}[\]()#+\-.!~>|<])/g, "$1")
       .replace(/\s+/g, " ")

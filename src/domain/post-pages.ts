@@ -1,6 +1,6 @@
 import { eq, type SQL, sql } from "drizzle-orm";
 import { prepared } from "../../db/prepare.ts";
-import { accounts, POST_STATUSES, posts } from "../../db/schema.ts";
+import { accounts, type POST_STATUSES, posts } from "../../db/schema.ts";
 import type { Core } from "./core.ts";
 
 export const SORT_FIELDS = ["createdAt", "updatedAt", "title", "views"] as const;
@@ -35,16 +35,17 @@ export async function readPage(core: Core, query: PageQuery, total: number) {
   });
 }
 
+type Direction = "ASC" | "DESC";
+
+const ordered = (keys: readonly string[], direction: Direction) =>
+  sql.raw(keys.map((key) => `${key} ${direction}`).join(", "));
+
 /**
- * `keys` are the columns of the order. The numbers of the page are found first, since a join would read the
- * authors of everything that the offset skips.
+ * The numbers of the page are found first, since a join would read the authors of everything that the offset
+ * skips. `innerKeys` are the columns of the order as `from` has them.
  */
-const page = (from: SQL, keys: readonly string[], direction: "ASC" | "DESC", idColumn = "id") => {
-  const order = (columns: readonly string[]) =>
-    sql.raw(columns.map((column) => `${column} ${direction}`).join(", "));
-  const inner = order(keys.map((key) => (key === "id" ? idColumn : key)));
-  const outer = order(keys.map((key) => `posts.${key}`));
-  return prepared((db) =>
+const page = (from: SQL, direction: Direction, innerKeys: readonly string[], keys = innerKeys) =>
+  prepared((db) =>
     db
       .select({
         id: posts.id,
@@ -59,12 +60,17 @@ const page = (from: SQL, keys: readonly string[], direction: "ASC" | "DESC", idC
       .from(posts)
       .innerJoin(accounts, eq(accounts.id, posts.authorId))
       .where(
-        sql`posts.id IN (${from} ORDER BY ${inner} LIMIT ${sql.placeholder("limit")} OFFSET ${sql.placeholder("offset")})`,
+        sql`posts.id IN (${from} ORDER BY ${ordered(innerKeys, direction)}
+          LIMIT ${sql.placeholder("limit")} OFFSET ${sql.placeholder("offset")})`,
       )
-      .orderBy(outer)
+      .orderBy(
+        ordered(
+          keys.map((key) => `posts.${key}`),
+          direction,
+        ),
+      )
       .prepare(),
   );
-};
 
 const STATUS = sql.placeholder("status");
 const AUTHOR = sql.placeholder("authorId");
@@ -78,32 +84,33 @@ const KEYS = {
   views: ["views", "id"],
 } as const satisfies Record<PostSort["field"], readonly string[]>;
 
-const everyField = <T>(make: (keys: readonly string[], direction: "ASC" | "DESC") => T) => {
-  const both = (field: PostSort["field"]) => ({ asc: make(KEYS[field], "ASC"), desc: make(KEYS[field], "DESC") });
+const everyField = <T>(make: (keys: readonly string[], direction: Direction) => T) => {
+  const both = (keys: readonly string[]) => ({ asc: make(keys, "ASC"), desc: make(keys, "DESC") });
   return {
-    createdAt: both("createdAt"),
-    updatedAt: both("updatedAt"),
-    title: both("title"),
-    views: both("views"),
+    createdAt: both(KEYS.createdAt),
+    updatedAt: both(KEYS.updatedAt),
+    title: both(KEYS.title),
+    views: both(KEYS.views),
   };
 };
 
 const found = (table: "published_fts" | "draft_fts") => {
-  const matches = sql`SELECT rowid FROM ${sql.raw(table)} WHERE ${sql.raw(table)} MATCH ${MATCH}`;
-  const posts = sql`SELECT id FROM posts WHERE id IN (${matches})`;
+  const rows = sql`SELECT rowid FROM ${sql.raw(table)} WHERE ${sql.raw(table)} MATCH ${MATCH}`;
+  const sorted = sql`SELECT id FROM posts WHERE id IN (${rows})`;
   return everyField((keys, direction) =>
-    keys[0] === "id" ? page(matches, keys, direction, "rowid") : page(posts, keys, direction),
+    keys[0] === "id" ? page(rows, direction, ["rowid"], keys) : page(sorted, direction, keys),
   );
 };
 
 const PAGES = {
   everybody: everyField((keys, direction) =>
-    page(sql`SELECT id FROM posts WHERE status = ${STATUS}`, keys, direction),
+    page(sql`SELECT id FROM posts WHERE status = ${STATUS}`, direction, keys),
   ),
-  author: everyField((keys, direction) =>
-    // The plus keeps SQLite from walking everybody's posts in the wanted order instead of sorting the author's.
-    page(sql`SELECT id FROM posts WHERE author_id = ${AUTHOR} AND status = ${STATUS}`, keys, direction),
-  ),
+  author: everyField((keys, direction) => {
+    const theirs = sql`SELECT id FROM posts WHERE author_id = ${AUTHOR} AND status = ${STATUS}`;
+    // Without the plus SQLite walks everybody's posts in the wanted order instead of sorting the author's.
+    return page(theirs, direction, keys[0] === "id" ? keys : keys.map((key) => `+${key}`), keys);
+  }),
   published: found("published_fts"),
   draft: found("draft_fts"),
 };

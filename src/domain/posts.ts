@@ -168,7 +168,9 @@ function changedExcerpt(excerpt: string | null | undefined, content: string | un
   if (excerpt !== undefined) return { excerpt, excerptGiven: true };
   if (content === undefined) return {};
   // Decided by the row as it is when it is written: another request may have given an excerpt meanwhile.
-  return { excerpt: sql`CASE WHEN ${posts.excerptGiven} THEN ${posts.excerpt} ELSE ${excerptOf(content)} END` };
+  return {
+    excerpt: sql`CASE WHEN ${posts.excerptGiven} THEN ${posts.excerpt} ELSE ${excerptOf(content)} END`,
+  };
 }
 
 /** With its comments. For the author or who moderates. Throws `postNotFound`, `forbidden`. */

@@ -74,7 +74,12 @@ export async function get(core: Core, name: string): Promise<Role> {
 
 export async function list(core: Core, actor: Account, page: Page): Promise<Paged<Role>> {
   await permissions.require(core, actor, "roles.manage");
-  const rows = await core.db.select().from(roles).orderBy(asc(roles.id)).limit(page.limit).offset(page.offset);
+  const rows = await core.db
+    .select()
+    .from(roles)
+    .orderBy(asc(roles.id))
+    .limit(page.limit)
+    .offset(page.offset);
   return { rows, total: await core.db.$count(roles) };
 }
 

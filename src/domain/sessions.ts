@@ -43,7 +43,7 @@ export function newSession(core: Core, accountUuid: string, origin: Session["ori
   const ttlSeconds = TTL_SECONDS[origin];
   return {
     id: newId(),
-    refreshJti: origin === "accounts" ? newId() : null,
+    refreshJti: newId(),
     accountId: sql<number>`(SELECT id FROM accounts WHERE uuid = ${accountUuid})`,
     origin,
     address: client.address,

@@ -1,12 +1,15 @@
-import { and, eq, inArray, lte, type SQL, sql } from "drizzle-orm";
+import { and, desc, eq, inArray, lte, type SQL, sql } from "drizzle-orm";
+import { alias } from "drizzle-orm/sqlite-core";
 import { prepared } from "../../db/prepare.ts";
-import { reportTasks } from "../../db/schema.ts";
+import { accounts, reportTasks, TASK_STATUSES } from "../../db/schema.ts";
 import { type Account, getActive, getActiveByUsername } from "./accounts.ts";
 import type { Core } from "./core.ts";
 import { DomainError } from "./errors.ts";
 import { isUuid, newId } from "./ids.ts";
+import type { Page, Paged } from "./paging.ts";
 import * as permissions from "./permissions.ts";
 
+export { TASK_STATUSES };
 export type Task = typeof reportTasks.$inferSelect;
 
 export const documentKey = (taskId: string): string => `stats-${taskId}.pdf`;
@@ -89,6 +92,56 @@ export async function playerDocument(core: Core, accountId: number): Promise<Pla
 }
 
 const noDocument = (message: string) => new DomainError("documentNotFound", message);
+
+export type ListedTask = { readonly task: Task; readonly subject: string; readonly requestedBy: string };
+
+/** Newest first, with the usernames. For who has `tasks.manage`; throws `forbidden`. */
+export async function list(
+  core: Core,
+  actor: Account,
+  status: Task["status"] | undefined,
+  page: Page,
+): Promise<Paged<ListedTask>> {
+  await permissions.require(core, actor, "tasks.manage");
+  const wanted = status === undefined ? undefined : eq(reportTasks.status, status);
+  const rows = await named(core)
+    .where(wanted)
+    .orderBy(desc(reportTasks.id))
+    .limit(page.limit)
+    .offset(page.offset);
+  return { rows, total: await core.db.$count(reportTasks, wanted) };
+}
+
+/** Lets a failed task be tried anew. For who has `tasks.manage`. Throws `forbidden`, `taskNotFound`, `taskNotFailed`. */
+export async function retry(core: Core, actor: Account, id: string, address: string): Promise<ListedTask> {
+  await permissions.require(core, actor, "tasks.manage");
+  const now = core.clock();
+  const [retried] = await core.db.batch([
+    core.db
+      .update(reportTasks)
+      .set({ status: "PENDING", attempts: 0, error: null, dueAt: now, finishedAt: null })
+      .where(and(eq(reportTasks.id, id), eq(reportTasks.status, "FAILED")))
+      .returning({ id: reportTasks.id }),
+    core.db.run(sql`INSERT INTO audit_entries (at, actor_id, action, target, address)
+      SELECT ${now}, ${actor.id}, 'task.retried', ${`task:${id}`}, ${address} WHERE changes() > 0`),
+  ]);
+  const [task] = await named(core).where(eq(reportTasks.id, id));
+  if (task === undefined) throw new DomainError("taskNotFound", "There is no such task.");
+  if (retried.length === 0) throw new DomainError("taskNotFailed", "Only a failed task can be tried again.");
+  core.queue.nudge();
+  return task;
+}
+
+function named(core: Core) {
+  const subject = alias(accounts, "subject");
+  const requester = alias(accounts, "requester");
+  return core.db
+    .select({ task: reportTasks, subject: subject.username, requestedBy: requester.username })
+    .from(reportTasks)
+    .innerJoin(subject, eq(subject.id, reportTasks.subjectId))
+    .innerJoin(requester, eq(requester.id, reportTasks.requestedBy))
+    .$dynamic();
+}
 
 // ---- The worker's side ----
 

@@ -56,7 +56,7 @@ export const refuseInvalid: Hook<unknown, Env, string, unknown> = (result) => {
   const [issue] = result.error.issues;
   const field = issue?.path.map(String).join(".") || "body";
   const value = issue === undefined ? undefined : valueAt(result, issue.path);
-  const missing = issue?.code === "invalid_type" && value === undefined && field !== "body";
+  const missing = value === undefined && field !== "body";
   throw new RequestError("invalidInput", missing ? `${field} is required.` : `${field}: ${issue?.message}`, {
     issue: {
       field,

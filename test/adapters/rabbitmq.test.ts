@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { randomUUID } from "node:crypto";
-import { createServer } from "node:net";
+import { createServer, type Server } from "node:net";
 import { type RabbitmqQueueOptions, rabbitmqQueue } from "../../src/adapters/queue/rabbitmq.ts";
 import type { JobQueue } from "../../src/domain/core.ts";
 import { available, type Broker, startBroker } from "../support/rabbitmq.ts";
@@ -121,13 +121,17 @@ describe.skipIf(!available())("rabbitmqQueue", () => {
   }, 10_000);
 
   test("gives up a broker that accepts and then says nothing", async () => {
-    const silent = createServer();
+    const silent = createServer((socket) => socket.on("error", () => {}).resume());
     await new Promise<void>((done) => silent.listen(0, "127.0.0.1", done));
     const address = silent.address();
     const port = typeof address === "object" ? address?.port : 0;
     const queue = open({ url: `amqp://127.0.0.1:${port}`, connectTimeoutMs: 50 });
     await eventually(async () => (await complaint(queue)).includes("does not answer"));
     await queue.close();
+    const patient = open({ url: `amqp://127.0.0.1:${port}`, connectTimeoutMs: SLOW_MS });
+    await eventually(async () => (await connections(silent)) === 1);
+    await patient.close();
+    await eventually(async () => (await connections(silent)) === 0);
     silent.close();
   });
 
@@ -279,7 +283,8 @@ describe.skipIf(!available())("rabbitmqQueue", () => {
         reconnect: { firstMs: 60_000, maxMs: 60_000 } });
       const consumer = await queue.consume(1, async () => {});
       queue.nudge();
-      while (${up} && !(await queue.check().then(() => true, () => false))) await Bun.sleep(5);
+      const state = () => queue.check().then(() => "up", (error) => error.message);
+      while (!/^up$|refuses/.test(await state())) await Bun.sleep(5);
       await consumer.stop();
       await queue.close();
     `;
@@ -292,6 +297,10 @@ describe.skipIf(!available())("rabbitmqQueue", () => {
     expect(await child.exited).toBe(0);
   });
 });
+
+function connections(server: Server): Promise<number> {
+  return new Promise((resolve) => server.getConnections((_error, count) => resolve(count)));
+}
 
 /** The frame with which a broker closes one channel (AMQP 0-9-1, 1.5.2.5). */
 function channelClose(channel: number, code: number, text: string): Uint8Array {

@@ -78,23 +78,32 @@ describe.each(implementations)("$name keeps the promises of a Mailer", ({ open }
 
   test("makes no header of what a subject or a text says", async () => {
     const { mailer, taken } = await start();
-    await mailer.send({ ...MAIL, subject: "plain" });
-    const [plain] = await taken();
+    await mailer.send({ ...MAIL, text: "mail 0." });
+    const byNumber = async (number: number) =>
+      (await taken()).find(({ text }) => text.startsWith(`mail ${number}.`));
+    const plain = await byNumber(0);
     const names = (mail: ParsedMail | undefined) => mail?.headers.map(([name]) => name).sort();
+    const asOneLine = (subject: string) => subject.replace(/[\s\p{Cc}]+/gu, " ").trim();
+
     const breaks = fc.constantFrom("\r\n", "\n", "\r", "\r\n ", "\u2028", "\0", "\v", "\u0085", "\r\n\r\n");
-    const hostile = fc.tuple(fc.string(), breaks, fc.constantFrom("Bcc: eve@evil.test", "X: y", "<b>"));
+    const endings = fc.constantFrom(
+      "Bcc: eve@evil.test",
+      "To: eve@evil.test",
+      "=?utf-8?Q?=0D=0ABcc:?=",
+      "<b>",
+    );
+    let number = 0;
     await fc.assert(
-      fc.asyncProperty(hostile, async ([start, lineBreak, end]) => {
-        const subject = `${start}${lineBreak}${end}`;
-        await mailer.send({ ...MAIL, subject, text: subject, html: subject });
-        const mails = await taken();
-        const found = mails.find((mail) => mail.subject !== "plain" && mail.subject.endsWith(end));
-        expect(names(found)).toEqual(names(plain));
-        expect(valuesOf(found, "to")).toEqual(["ann@example.org"]);
-        await opened?.close();
-        opened = undefined;
+      fc.asyncProperty(fc.string({ unit: "grapheme" }), breaks, endings, async (begin, lineBreak, end) => {
+        number += 1;
+        const subject = begin + lineBreak + end;
+        await mailer.send({ ...MAIL, subject, text: `mail ${number}.${subject}`, html: subject });
+        const mail = await byNumber(number);
+        expect(names(mail)).toEqual(names(plain));
+        expect(valuesOf(mail, "to")).toEqual(["ann@example.org"]);
+        if (!end.startsWith("=?")) expect(asOneLine(mail?.subject ?? "")).toBe(asOneLine(subject));
       }),
-      { numRuns: 0 },
+      { numRuns: 60 },
     );
   });
 
@@ -123,12 +132,6 @@ describe.each(implementations)("$name keeps the promises of a Mailer", ({ open }
     expect(refusal).toBeInstanceOf(MailRefusedError);
     expect(String(refusal)).not.toContain("example");
     expect(await taken()).toEqual([]);
-  });
-
-  test("a recipient's name leads nowhere else", async () => {
-    const { mailer, taken } = await start();
-    await mailer.send({ ...MAIL, to: "../../../tmp/ann@example.org" });
-    expect(await taken()).toHaveLength(1);
   });
 
   test("passes its check while it works, and neither checks nor sends when it does not", async () => {

@@ -16,7 +16,7 @@ export type Broker = {
   kill(): Promise<void>;
   start(): Promise<void>;
   restart(): Promise<void>;
-  /** Stops it for good and removes its files. Call it in `afterAll`: `bun test` runs no exit handlers. */
+  /** Stops it for good and removes its files. */
   close(): Promise<void>;
 };
 
@@ -39,7 +39,7 @@ export async function startBroker(): Promise<Broker> {
   const { port, epmdPort } = ports;
   const environment = await configure(home, ports);
   // Ours to end by its process id; the node would otherwise leave one behind as a daemon.
-  const epmd = spawn(["epmd", "-port", String(epmdPort), "-address", "127.0.0.1"], environment);
+  const epmd = spawn(["epmd", "-port", String(epmdPort), "-address", "127.0.0.1"], environment, home);
   let server: Subprocess | undefined;
 
   async function end(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
@@ -49,7 +49,7 @@ export async function startBroker(): Promise<Broker> {
   }
 
   async function start(): Promise<void> {
-    const started = spawn([SERVER], environment);
+    const started = spawn([SERVER], environment, home);
     server = started;
     await eventually(async () => {
       if (started.exitCode !== null)
@@ -116,9 +116,21 @@ async function configure(
   };
 }
 
-function spawn(command: string[], env: Record<string, string>): Subprocess {
+/**
+ * Nothing runs at the end of `bun test --bail` or after a SIGKILL: so each child has a shell that waits for our end
+ * of a pipe to close, and then ends the child and removes its files.
+ */
+function spawn(command: string[], env: Record<string, string>, home: string): Subprocess {
   const child = Bun.spawn(command, { env, stdin: "ignore", stdout: "ignore", stderr: "ignore" });
+  const script = 'trap "" INT TERM; read -r _; kill -KILL "$0"; sleep 1; rm -rf "$1"';
+  const watch = Bun.spawn(["sh", "-c", script, String(child.pid), home], {
+    stdin: "pipe",
+    stdout: "ignore",
+    stderr: "ignore",
+  });
+  void child.exited.then(() => watch.kill("SIGKILL"));
   child.unref();
+  watch.unref();
   return child;
 }
 

@@ -26,6 +26,8 @@ export type TestSmtpServer = {
   readonly url: string;
   /** What was received whole and answered for, or cut off before the answer; oldest first. */
   readonly mails: ReceivedMail[];
+  /** How many there were so far. */
+  readonly connections: number;
   /** The recipients named in RCPT TO, oldest first, refused ones too. */
   readonly asked: string[];
   /** Recipients that are answered 550, with the address in the answer as servers do it. */
@@ -48,6 +50,7 @@ export type SmtpServerOptions = {
 
 export async function startSmtp({ login, tls = "none" }: SmtpServerOptions = {}): Promise<TestSmtpServer> {
   let port = 0;
+  let connections = 0;
   let server: SMTPServer | undefined;
 
   const state = {
@@ -107,6 +110,10 @@ export async function startSmtp({ login, tls = "none" }: SmtpServerOptions = {})
         given.username === login?.user && given.password === login?.password
           ? done(null, { user: given.username })
           : done(answer(535, `5.7.8 ${given.username} may not sign in with ${given.password}`)),
+      onConnect: (_session, done) => {
+        connections += 1;
+        done();
+      },
       onRcptTo: ({ address }, _session, done) => done(recipientAnswer(address)),
       onData: (stream, session, done) => {
         receive(stream, session).then(() => done(), done);
@@ -127,6 +134,9 @@ export async function startSmtp({ login, tls = "none" }: SmtpServerOptions = {})
     ...state,
     get port() {
       return port;
+    },
+    get connections() {
+      return connections;
     },
     get url() {
       return `${tls === "implicit" ? "smtps" : "smtp"}://127.0.0.1:${port}`;
@@ -150,20 +160,20 @@ export function parseMail(bytes: Uint8Array): ParsedMail {
   const raw = Buffer.from(bytes).toString("latin1");
   if (/\r(?!\n)|(?<!\r)\n/.test(raw)) throw new Error("a line does not end with CR LF");
   const { headers, body } = splitPart(raw);
-  const boundary = /boundary="([^"]+)"/.exec(valueOf(headers, "content-type"))?.[1];
+  const boundary = /boundary="([^"]+)"/.exec(headerOf(headers, "content-type"))?.[1];
   if (boundary === undefined) throw new Error("the mail has no parts");
   const parts = body
     .split(`--${boundary}`)
     .slice(1, -1)
     .map((part) => splitPart(part.replace(/^\r\n/, "")));
   const content = (type: string): string => {
-    const part = parts.find(({ headers }) => valueOf(headers, "content-type").startsWith(type));
+    const part = parts.find(({ headers }) => headerOf(headers, "content-type").startsWith(type));
     if (part === undefined) throw new Error(`the mail has no part of type ${type}`);
-    return decodeBody(part.body, valueOf(part.headers, "content-transfer-encoding"));
+    return decodeBody(part.body, headerOf(part.headers, "content-transfer-encoding"));
   };
   return {
     headers: headers.map(([name, value]) => [name, decodeWords(value)] as const),
-    subject: decodeWords(valueOf(headers, "subject")),
+    subject: decodeWords(headerOf(headers, "subject")),
     text: content("text/plain"),
     html: content("text/html"),
   };
@@ -184,7 +194,7 @@ function splitPart(raw: string): { readonly headers: readonly Header[]; readonly
   return { headers, body: raw.slice(end + 4) };
 }
 
-const valueOf = (headers: readonly Header[], name: string): string =>
+const headerOf = (headers: readonly Header[], name: string): string =>
   headers.find((header) => header[0] === name)?.[1] ?? "";
 
 function decodeBody(body: string, encoding: string): string {

@@ -48,10 +48,9 @@ export function asMailFailure(error: unknown, server: string): Error {
     case "ENOAUTH":
       return new Error(`${name} offers no way to sign in that we know.`);
     case "ETLS":
-      return new Error(`${name} has no secure connection for us: ${failure.message}`);
     case "ESOCKET":
     case "ECONNECTION":
-      return new Error(`${name} cannot be reached: ${failure.message}`);
+      return new Error(`${name} could not be connected to: ${failure.message}`);
     default:
       return new Error(`${name} could not be given the mail (${code ?? "no reason given"}).`);
   }

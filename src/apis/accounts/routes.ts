@@ -5,12 +5,20 @@ import { jsonBody, refuseInvalid, refuseLimited } from "../../http/input.ts";
 import type { Origins } from "../../http/origins.ts";
 import { unknownRoute } from "../../http/unknown-route.ts";
 import { apiErrors } from "../api-errors.ts";
+import { addAdminRoutes } from "./admin-routes.ts";
+import { addAuthRoutes } from "./auth-routes.ts";
+import { addBlogRoutes } from "./blog-routes.ts";
+import { addUsersRoutes } from "./users-routes.ts";
 
-/** What no other API answers under /api is answered here, in this API's error shape. */
-export function createAccountsApi(core: Core, _origins: Origins): OpenAPIHono<Env> {
+/** Sign-up, tokens, users, administration and the blog; also whatever no other API answers under /api. */
+export function createAccountsApi(core: Core, origins: Origins): OpenAPIHono<Env> {
   const app = new OpenAPIHono<Env>({ strict: false, defaultHook: refuseInvalid });
   app.onError(apiErrors(core.log));
   app.use(refuseLimited(), jsonBody());
+  addBlogRoutes(app, core, origins);
+  addAuthRoutes(app, core, origins);
+  addUsersRoutes(app, core, origins);
+  addAdminRoutes(app, core, origins);
   app.notFound(unknownRoute(app));
   return app;
 }

@@ -27,6 +27,7 @@ const STATUS = {
   methodNotAllowed: 405,
   usernameTaken: 403,
   emailTaken: 403,
+  taskNotFailed: 409,
   nameTaken: 403,
   fieldInvalid: 400,
   fieldsContradict: 400,

@@ -26,6 +26,7 @@ const STATUS = {
   methodNotAllowed: 405,
   usernameTaken: 409,
   emailTaken: 409,
+  taskNotFailed: 409,
   nameTaken: 409,
   fieldInvalid: 400,
   fieldsContradict: 422,

@@ -1,0 +1,202 @@
+import { createRoute, z } from "@hono/zod-openapi";
+import { isStrong } from "../../domain/credentials.ts";
+import { answer, body, failures, TOKEN } from "../../http/describe.ts";
+import { emailAddress, text } from "../../http/input.ts";
+import { ApiError } from "../api-errors.ts";
+
+const tags = ["accounts"];
+
+export const newPassword = () =>
+  z
+    .string()
+    .refine(
+      isStrong,
+      "must have 8 to 128 characters with upper and lower case, a digit and a special character",
+    )
+    .openapi({ example: "SecurePassword123!" });
+
+export const fullName = () => text(2, 100).openapi({ example: "John Doe" });
+const email = () => emailAddress().openapi({ example: "user@example.com" });
+const Uuid = z.uuid();
+const Time = z.string().openapi({ format: "date-time", example: "2026-04-14T10:30:00Z" });
+const Message = z.object({ message: z.string() }).openapi("Message");
+
+const Tokens = z
+  .object({
+    access_token: z.string(),
+    refresh_token: z.string(),
+    token_type: z.literal("Bearer"),
+    expires_in: z.literal(86_400).openapi({ description: "Seconds until the access token expires" }),
+  })
+  .openapi("Tokens");
+
+export const register = createRoute({
+  method: "post",
+  path: "/api/auth/register",
+  tags,
+  summary: "Register with a password (without one it is the stats API's form)",
+  request: body(
+    z.object({
+      email: email(),
+      password: newPassword(),
+      full_name: fullName(),
+      username: text(1, 256).optional().openapi({ description: "Else it is taken from the e-mail address" }),
+      invitation: z.string().optional(),
+    }),
+  ),
+  responses: {
+    201: answer(
+      z.object({
+        data: z.object({ id: Uuid, email: z.string(), full_name: z.string().nullable(), created_at: Time }),
+        message: z.literal("User registered successfully"),
+      }),
+      "Registered",
+    ),
+    ...failures(ApiError, 400, 403, 409, 413, 415, 429, 503),
+  },
+});
+
+export const login = createRoute({
+  method: "post",
+  path: "/api/auth/login",
+  tags,
+  summary: "Sign in with an e-mail address or a username",
+  request: body(
+    z
+      .object({
+        email: z.string().optional().openapi({ example: "user@example.com" }),
+        username: z.string().optional(),
+        password: z.string().openapi({ example: "SecurePassword123!" }),
+      })
+      .refine((form) => form.email !== undefined || form.username !== undefined, {
+        path: ["email"],
+        message: "email or username is required",
+      }),
+  ),
+  responses: {
+    200: answer(
+      Tokens.extend({
+        user: z.object({
+          id: Uuid,
+          email: z.string(),
+          full_name: z.string().nullable(),
+          roles: z.array(z.string()).openapi({ example: ["user"] }),
+        }),
+      }).openapi("Login"),
+      "Signed in",
+    ),
+    ...failures(ApiError, 400, 401, 403, 413, 415, 429, 503),
+  },
+});
+
+export const refresh = createRoute({
+  method: "post",
+  path: "/api/auth/refresh",
+  tags,
+  summary: "Exchange a refresh token for new tokens; each is good once",
+  request: body(z.object({ refresh_token: z.string() })),
+  responses: { 200: answer(Tokens, "New tokens"), ...failures(ApiError, 400, 401, 413, 415, 429, 503) },
+});
+
+export const logout = createRoute({
+  method: "post",
+  path: "/api/auth/logout",
+  tags,
+  security: TOKEN,
+  summary: "End this session",
+  responses: { 200: answer(Message, "Ended"), ...failures(ApiError, 401, 403, 429, 503) },
+});
+
+export const forgotPassword = createRoute({
+  method: "post",
+  path: "/api/auth/forgot-password",
+  tags,
+  summary: "Mail a link that sets a new password; answers the same for an unknown address",
+  request: body(z.object({ email: email() })),
+  responses: {
+    200: answer(
+      z.object({ message: z.string(), email: z.string() }),
+      "If there is such an account, it was mailed",
+    ),
+    ...failures(ApiError, 400, 413, 415, 429, 503),
+  },
+});
+
+export const resetPassword = createRoute({
+  method: "post",
+  path: "/api/auth/reset-password",
+  tags,
+  summary: "Set a new password with a mailed token; ends every session",
+  request: body(z.object({ token: z.string(), password: newPassword(), confirm_password: z.string() })),
+  responses: {
+    200: answer(z.object({ message: z.string(), redirect: z.string() }), "Set"),
+    ...failures(ApiError, 400, 413, 415, 422, 429, 503),
+  },
+});
+
+export const changePassword = createRoute({
+  method: "post",
+  path: "/api/auth/change-password",
+  tags,
+  security: TOKEN,
+  summary: "Change the password; ends the other sessions",
+  request: body(
+    z.object({ current_password: z.string(), password: newPassword(), confirm_password: z.string() }),
+  ),
+  responses: {
+    200: answer(Message, "Changed"),
+    ...failures(ApiError, 400, 401, 403, 413, 415, 422, 429, 503),
+  },
+});
+
+export const verifyEmail = createRoute({
+  method: "post",
+  path: "/api/auth/verify-email",
+  tags,
+  summary: "Confirm an e-mail address with a mailed token",
+  request: body(z.object({ token: z.string() })),
+  responses: { 200: answer(Message, "Confirmed"), ...failures(ApiError, 400, 413, 415, 429, 503) },
+});
+
+const Session = z
+  .object({
+    id: Uuid,
+    created_at: Time,
+    last_used_at: Time,
+    address: z.string(),
+    user_agent: z.string().nullable(),
+    browser: z.string().nullable(),
+    current: z.boolean(),
+  })
+  .openapi("Session");
+
+export const listSessions = createRoute({
+  method: "get",
+  path: "/api/auth/sessions",
+  tags,
+  security: TOKEN,
+  summary: "Your living sessions of all APIs, the last used first",
+  responses: {
+    200: answer(z.object({ data: z.array(Session) }), "The sessions"),
+    ...failures(ApiError, 401, 429, 503),
+  },
+});
+
+export const revokeSession = createRoute({
+  method: "delete",
+  path: "/api/auth/sessions/{id}",
+  tags,
+  security: TOKEN,
+  summary: "End one of your sessions, at once",
+  request: { params: z.object({ id: z.string() }) },
+  responses: { 204: { description: "Ended" }, ...failures(ApiError, 401, 403, 404, 429, 503) },
+});
+
+export const revokeOtherSessions = createRoute({
+  method: "delete",
+  path: "/api/auth/sessions",
+  tags,
+  security: TOKEN,
+  summary: "End all your sessions but this one",
+  responses: { 204: { description: "Ended" }, ...failures(ApiError, 401, 403, 429, 503) },
+});

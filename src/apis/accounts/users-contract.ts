@@ -1,0 +1,177 @@
+import { createRoute, z } from "@hono/zod-openapi";
+import { USER_SORTS } from "../../domain/directory.ts";
+import { answer, body, failures, TOKEN } from "../../http/describe.ts";
+import { emailAddress, text, webUrl } from "../../http/input.ts";
+import { Pagination, pageQuery } from "../../http/paging.ts";
+import { ApiError } from "../api-errors.ts";
+import { fullName } from "./auth-contract.ts";
+
+const tags = ["accounts"];
+const Uuid = z.uuid();
+const Time = z.string().openapi({ format: "date-time", example: "2026-04-14T10:30:00Z" });
+const nullable = z.string().nullable();
+const id = { params: z.object({ id: z.string().openapi({ format: "uuid" }) }) };
+
+const profile = {
+  id: Uuid,
+  email: z.string(),
+  full_name: nullable,
+  avatar_url: nullable,
+  location: nullable,
+  phone_number: nullable,
+  timezone: nullable,
+  language: nullable,
+  company: nullable,
+};
+
+const Me = z
+  .object({
+    ...profile,
+    is_active: z.boolean(),
+    email_verified: z.boolean(),
+    created_at: Time,
+    updated_at: Time,
+  })
+  .openapi("Me");
+
+export const getMe = createRoute({
+  method: "get",
+  path: "/api/users/me",
+  tags,
+  security: TOKEN,
+  summary: "Get your profile",
+  responses: { 200: answer(Me, "Your profile"), ...failures(ApiError, 401, 429, 503) },
+});
+
+export const exportMe = createRoute({
+  method: "get",
+  path: "/api/users/me/export",
+  tags,
+  security: TOKEN,
+  summary: "Everything that is stored about you, as JSON",
+  responses: {
+    200: answer(z.record(z.string(), z.unknown()), "Everything"),
+    ...failures(ApiError, 401, 429, 503),
+  },
+});
+
+export const listUsers = createRoute({
+  method: "get",
+  path: "/api/users",
+  tags,
+  security: TOKEN,
+  summary: "List users; for administrators. With `usernames` it is the stats API's look-up",
+  request: {
+    query: z.object({
+      ...pageQuery(20),
+      search: z.string().max(200).optional().openapi({ description: "In e-mail addresses and names" }),
+      is_active: z
+        .enum(["true", "false"])
+        .transform((value) => value === "true")
+        .optional()
+        .openapi({ type: "boolean" }),
+      sort: z
+        .string()
+        .refine(
+          (value) => USER_SORTS.some((field) => field === value.replace(/^-/, "")),
+          "is no field to sort by",
+        )
+        .default("-created_at")
+        .openapi({ description: `${USER_SORTS.join(", ")}; with - before it the largest first` }),
+    }),
+  },
+  responses: {
+    200: answer(
+      z.object({
+        data: z.array(
+          z.object({
+            id: Uuid,
+            email: z.string(),
+            full_name: nullable,
+            is_active: z.boolean(),
+            created_at: Time,
+          }),
+        ),
+        pagination: Pagination,
+      }),
+      "A page of users",
+    ),
+    ...failures(ApiError, 400, 401, 403, 429, 503),
+  },
+});
+
+export const getUser = createRoute({
+  method: "get",
+  path: "/api/users/{id}",
+  tags,
+  security: TOKEN,
+  summary: "Get a user; for administrators and the user",
+  request: id,
+  responses: {
+    200: answer(
+      Me.extend({ last_login_at: Time.nullable(), login_count: z.number().int() }).openapi("User"),
+      "The user",
+    ),
+    ...failures(ApiError, 401, 403, 404, 429, 503),
+  },
+});
+
+const isTimezone = (value: string): boolean => {
+  try {
+    new Intl.DateTimeFormat("en", { timeZone: value });
+    return !/^[+-]/.test(value);
+  } catch {
+    return false;
+  }
+};
+
+const isLanguage = (value: string): boolean => {
+  try {
+    return Intl.getCanonicalLocales(value).length === 1;
+  } catch {
+    return false;
+  }
+};
+
+export const putUser = createRoute({
+  method: "put",
+  path: "/api/users/{id}",
+  tags,
+  security: TOKEN,
+  summary: "Change the fields that are sent; null clears one. For administrators and the user",
+  request: {
+    ...id,
+    ...body(
+      z.object({
+        full_name: fullName().optional(),
+        avatar_url: webUrl().nullable().optional(),
+        location: text(1, 200).nullable().optional(),
+        phone_number: z
+          .string()
+          .regex(/^(?=.*\d)[\d +()-]{3,32}$/, "has digits, spaces and +-() only")
+          .nullable()
+          .optional(),
+        timezone: z.string().max(64).refine(isTimezone, "is no IANA time zone").nullable().optional(),
+        language: z.string().max(35).refine(isLanguage, "is no language tag").nullable().optional(),
+        company: text(1, 200).nullable().optional(),
+        email: emailAddress().optional(),
+        username: text(1, 256).optional(),
+        email_visible: z.boolean().optional().openapi({ description: "Show the address in public look-ups" }),
+      }),
+    ),
+  },
+  responses: {
+    200: answer(z.object({ ...profile, updated_at: Time }).openapi("ChangedUser"), "The changed user"),
+    ...failures(ApiError, 400, 401, 403, 404, 409, 413, 415, 429, 503),
+  },
+});
+
+export const deleteUser = createRoute({
+  method: "delete",
+  path: "/api/users/{id}",
+  tags,
+  security: TOKEN,
+  summary: "Deactivate a user; for administrators and the user",
+  request: id,
+  responses: { 204: { description: "Deactivated" }, ...failures(ApiError, 401, 403, 404, 429, 503) },
+});

@@ -1,0 +1,82 @@
+import { and, asc, eq, gt, or } from "drizzle-orm";
+import type { AnySQLiteColumn, SQLiteTable } from "drizzle-orm/sqlite-core";
+import {
+  auditEntries,
+  commentLikes,
+  comments,
+  games,
+  invitations,
+  posts,
+  reportTasks,
+  sessions,
+} from "../../db/schema.ts";
+import type { Account } from "./accounts.ts";
+import type { Core } from "./core.ts";
+import * as roles from "./roles.ts";
+import * as statistics from "./statistics.ts";
+
+const ROWS = 500;
+
+/**
+ * Everything that is stored about an account, by section, in pages of rows; a section that is no list comes as one
+ * value. Without the password's hash and the names of refresh tokens, which are secrets, not data.
+ */
+export async function* exportOf(core: Core, account: Account): AsyncGenerator<ExportPart> {
+  yield { section: "account", value: account };
+  yield { section: "roles", value: await roles.namesOf(core, account.id) };
+  yield { section: "counters", value: await statistics.read(core, account.id) };
+  for (const { section, table, key, owners } of TABLES) {
+    let after: string | number | null = null;
+    do {
+      const mine = or(...owners.map((owner) => eq(owner, account.id)));
+      const rows: Record<string, unknown>[] = await core.db
+        .select()
+        .from(table)
+        .where(after === null ? mine : and(mine, gt(key, after)))
+        .orderBy(asc(key))
+        .limit(ROWS);
+      yield { section, rows: rows.map(withoutSecrets) };
+      const last = rows.at(-1)?.[propertyOf(table, key)];
+      after = rows.length === ROWS && (typeof last === "string" || typeof last === "number") ? last : null;
+    } while (after !== null);
+  }
+}
+
+export type ExportPart =
+  | { readonly section: string; readonly value: unknown }
+  | { readonly section: string; readonly rows: readonly unknown[] };
+
+type Exported = {
+  readonly section: string;
+  readonly table: SQLiteTable;
+  /** Unique among the rows of one account: what pages go by. */
+  readonly key: AnySQLiteColumn;
+  readonly owners: readonly AnySQLiteColumn[];
+};
+
+const TABLES: readonly Exported[] = [
+  { section: "sessions", table: sessions, key: sessions.id, owners: [sessions.accountId] },
+  { section: "games", table: games, key: games.id, owners: [games.accountId] },
+  {
+    section: "documents",
+    table: reportTasks,
+    key: reportTasks.id,
+    owners: [reportTasks.subjectId, reportTasks.requestedBy],
+  },
+  { section: "posts", table: posts, key: posts.id, owners: [posts.authorId] },
+  { section: "comments", table: comments, key: comments.id, owners: [comments.authorId] },
+  { section: "likes", table: commentLikes, key: commentLikes.commentId, owners: [commentLikes.accountId] },
+  { section: "invitations", table: invitations, key: invitations.code, owners: [invitations.createdBy] },
+  { section: "audit", table: auditEntries, key: auditEntries.id, owners: [auditEntries.actorId] },
+];
+
+const SECRET = new Set(["refreshJti", "refreshParentJti"]);
+
+const withoutSecrets = (row: Record<string, unknown>) =>
+  Object.fromEntries(Object.entries(row).filter(([name]) => !SECRET.has(name)));
+
+function propertyOf(table: SQLiteTable, column: AnySQLiteColumn): string {
+  const found = Object.entries(table).find(([, candidate]) => candidate === column);
+  if (found === undefined) throw new Error("the key is no column of its table");
+  return found[0];
+}

@@ -1,0 +1,96 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { outboxMailer } from "../../src/adapters/mail/outbox.ts";
+
+const MAIL = { to: "ann@example.org", subject: "Hello", text: "Hello Ann", html: "<p>Hello Ann</p>" };
+
+let parent: string;
+beforeEach(async () => {
+  parent = await mkdtemp(join(tmpdir(), "guildhall-outbox-"));
+});
+afterEach(() => rm(parent, { recursive: true, force: true }));
+
+const outbox = (directory: string) =>
+  outboxMailer({
+    directory,
+    from: "Guildhall <club@guildhall.test>",
+    clock: () => Date.UTC(2026, 3, 14, 10, 30),
+  });
+
+test("makes nothing before the first mail, then a folder for its owner alone", async () => {
+  const directory = join(parent, "outbox");
+  const mailer = outbox(directory);
+  expect(await readdir(parent)).toEqual([]);
+  await mailer.send(MAIL);
+  expect((await stat(directory)).mode & 0o777).toBe(0o700);
+  const [name = ""] = await readdir(directory);
+  expect(name).toMatch(/^20260414T103000000Z-[0-9a-f]{16}\.eml$/);
+  expect((await stat(join(directory, name))).mode & 0o777).toBe(0o600);
+});
+
+test("dates a mail by the clock that it is given", async () => {
+  await outbox(parent).send(MAIL);
+  const [name = ""] = await readdir(parent);
+  expect(await readFile(join(parent, name), "utf8")).toContain(
+    "\r\nDate: Tue, 14 Apr 2026 10:30:00 +0000\r\n",
+  );
+});
+
+test("writes a long link in one piece, to be copied from the file", async () => {
+  const link = `http://127.0.0.1:8080/reset-password?token=${"x".repeat(200)}`;
+  await outbox(parent).send({ ...MAIL, text: `Привет\n\n${link}\n` });
+  const [name = ""] = await readdir(parent);
+  expect(await readFile(join(parent, name), "utf8")).toContain(`Привет\r\n\r\n${link}\r\n`);
+});
+
+test("encodes a line that is too long to stand as it is", async () => {
+  await outbox(parent).send({ ...MAIL, text: "long ".repeat(400) });
+  const [name = ""] = await readdir(parent);
+  const lines = (await readFile(join(parent, name), "utf8")).split("\r\n");
+  expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(998);
+});
+
+test("no recipient's name leads out of the folder", async () => {
+  const directory = join(parent, "outbox");
+  const mailer = outbox(directory);
+  const recipients = [
+    "../../x@example.org",
+    "/etc/x@example.org",
+    "..@example.org/../..",
+    "a%2f..@example.org",
+  ];
+  for (const to of recipients) await mailer.send({ ...MAIL, to });
+  expect(await readdir(parent)).toEqual(["outbox"]);
+  const names = await readdir(directory);
+  expect(names).toHaveLength(recipients.length);
+  for (const name of names) expect(name).toMatch(/^20260414T103000000Z-[0-9a-f]{16}\.eml$/);
+});
+
+test("a reader of the folder never finds half a mail", async () => {
+  const mailer = outbox(parent);
+  await mailer.check();
+  const text = "line\n".repeat(20_000);
+  const sending = Promise.all(Array.from({ length: 8 }, () => mailer.send({ ...MAIL, text })));
+  let done = false;
+  const finished = sending.then(() => {
+    done = true;
+  });
+  let looked = 0;
+  const look = async () => {
+    for (const name of await readdir(parent)) {
+      if (name.startsWith(".")) continue;
+      expect((await readFile(join(parent, name), "latin1")).trimEnd()).toEndWith("--");
+      looked += 1;
+    }
+  };
+  while (!done) {
+    await look();
+    await Bun.sleep(0);
+  }
+  await finished;
+  await look();
+  expect(looked).toBeGreaterThanOrEqual(8);
+  expect((await readdir(parent)).filter((name) => !name.endsWith(".eml"))).toEqual([]);
+});
