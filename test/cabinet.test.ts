@@ -208,7 +208,7 @@ describe("registration", () => {
     ["no dot after the @", { email: "danila@example" }],
     ["no @", { email: "danila.example.org" }],
     ["nothing before the @", { email: "@example.org" }],
-    ["a very long e-mail address", { email: `${"a".repeat(250)}@b.c` }],
+    ["a very long e-mail address", { email: `${"a".repeat(251)}@b.c` }],
     ["60,000 @s", { email: "@".repeat(60_000) }],
     ["two e-mail addresses", { email: "a@b.org, c@d.org" }],
     ["a line in the e-mail address", { email: "a@b.org\r\nBcc: c@d.org" }],
@@ -433,13 +433,21 @@ describe("the editor", () => {
     { background_color: "#fff" },
     { background_color: "#e209e5;" },
     { background_color: "#e209e5\n" },
-    [],
   ])("refuses %j and changes nothing, not what is right beside it either", async (body) => {
     const { token } = await registered();
-    const right = Array.isArray(body) ? {} : { description: "right", background_color: "#000000" };
-    const answer = await edit(token, Array.isArray(body) ? body : { ...right, ...body });
+    const answer = await edit(token, { description: "right", background_color: "#000000", ...body });
     expect([answer.status, answer.body]).toEqual([400, refusal]);
     expect((await me(token)).body).toEqual(danilasProfile);
+  });
+
+  test.each([[[]], ["text"], [null], [7]])("refuses a body that is %j", async (body) => {
+    const { token } = await registered();
+    const answer = await app.call("POST", "/account/edit/info", {
+      token,
+      raw: JSON.stringify(body),
+      headers: { "Content-Type": "application/json" },
+    });
+    expect([answer.status, answer.body]).toEqual([400, refusal]);
   });
 
   test("a birthday may be today", async () => {
@@ -475,15 +483,12 @@ describe("the editor", () => {
     expect((await edit(nameless, sent)).body).toMatchObject(sent);
   });
 
-  test("the full name follows the two, unless it was given by itself", async () => {
+  test("the full name follows the two", async () => {
     const fullNameOf = async (id: number) => (await accounts.get(app.core, id)).fullName;
     const { token, id } = await registered();
     expect(await fullNameOf(id)).toBe("Данила Гинда");
     await edit(token, { first_name: "Иван" });
     expect(await fullNameOf(id)).toBe("Иван Гинда");
-    await app.core.db.update(accountsTable).set({ fullName: "Ваня Г." }).where(eq(accountsTable.id, id));
-    await edit(token, { last_name: "Петров" });
-    expect(await fullNameOf(id)).toBe("Ваня Г.");
   });
 });
 
@@ -565,8 +570,9 @@ describe("info", () => {
 
   test("search-<n> finds the account of this number or of this login, whatever is asked for", async () => {
     await registered();
-    for (const login of ["Привет мир", "a%b", "ИМЯ", "2", "search-1", "a+b", "?x=1#y"])
-      await player(app, login);
+    for (const [index, login] of ["Привет мир", "a%b", "ИМЯ", "2", "search-1", "a+b", "?x=1#y"].entries()) {
+      await player(app, login, { email: `user${index}@example.org` });
+    }
     const known = (await app.call("GET", "/info/users")).body as { id: number; login: string }[];
     const key = fc.oneof(
       fc.integer({ min: -3, max: 12 }).map(String),
@@ -581,7 +587,6 @@ describe("info", () => {
           known.find(({ id }) => String(id) === text) ??
           known.find(({ login }) => keyOf(login) === keyOf(text));
         const answer = await search(text);
-        // A name of dots alone is a step in a path: such an address is another one before it is sent.
         expect([text, answer.status, answer.body]).toEqual(
           expected === undefined ? [text, 404, refusal] : [text, 200, expected],
         );

@@ -1,5 +1,4 @@
 import type { Account, Profile } from "../../domain/accounts.ts";
-import { completeNames } from "../../domain/names.ts";
 import { RequestError } from "../../http/failures.ts";
 import { EDITED, type InfoChanges, type InfoFields } from "./contract.ts";
 import { info } from "./wire.ts";
@@ -22,7 +21,8 @@ export function changesOf(account: Account, sent: InfoChanges, now: number): Pro
     throw invalid("birthday", "must not be in the future");
   }
   return {
-    ...names(account, firstName, lastName),
+    ...(firstName === undefined ? {} : { firstName }),
+    ...(lastName === undefined ? {} : { lastName }),
     ...(patronymic === undefined ? {} : { patronymic: patronymic || null }),
     ...(birthday === undefined ? {} : { birthday: birthday || null }),
     ...(description === undefined ? {} : { description }),
@@ -34,15 +34,6 @@ function valid(field: keyof InfoFields, value: string): string {
   const result = EDITED[field].safeParse(value);
   if (result.success) return result.data;
   throw invalid(field, result.error.issues[0]?.message ?? "");
-}
-
-/** The full name follows as long as it is made of these two; one that was given by itself stays. */
-function names(account: Account, first: string | undefined, last: string | undefined): Profile {
-  if (first === undefined && last === undefined) return {};
-  const before = { firstName: account.firstName, lastName: account.lastName };
-  const after = { firstName: first ?? before.firstName, lastName: last ?? before.lastName };
-  const follows = account.fullName === null || account.fullName === completeNames(before).fullName;
-  return follows ? completeNames(after) : after;
 }
 
 const invalid = (field: string, message: string) =>
