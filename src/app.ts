@@ -41,6 +41,9 @@ const BUCKETS: Readonly<Record<string, keyof Limits>> = {
   "/api/auth/forgot-password": "forgotPassword",
 };
 
+/** The addresses that people open in a browser; no API path is among them. */
+const PAGES = /^\/($|(login|reset-password|verify-email)$|(chat|players|blog|profile|admin)(\/|$))/;
+
 /** What the app needs of Bun's server. */
 export type Peer = {
   requestIP(request: Request): { readonly address: string } | null;
@@ -87,7 +90,7 @@ export function createApp(options: AppOptions): App {
     if (path === "/readyz") return readiness(core, isStopping);
     if (path === "/openapi.json")
       return new Response(openApi, { headers: { "Content-Type": "application/json" } });
-    if (path === "/") return landingPage();
+    if (PAGES.test(path)) return landingPage();
     if (path.startsWith("/documents/") && verifyLink !== null) return serveDocument(core, verifyLink, url);
     return unknownPage(path);
   }

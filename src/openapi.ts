@@ -7,77 +7,93 @@ import * as users from "./apis/accounts/users-contract.ts";
 import * as cabinet from "./apis/cabinet/contract.ts";
 import * as players from "./apis/players/contract.ts";
 import * as stats from "./apis/stats/contract.ts";
+import { withSharedAnswers } from "./http/docs/answers.ts";
+import { type Document, merged, type Shared } from "./http/docs/merge.ts";
 
-type Document = ReturnType<OpenAPIHono["getOpenAPI31Document"]>;
-type Operation = {
-  readonly summary?: string;
-  readonly tags?: readonly string[];
-  readonly parameters?: readonly { readonly name: string }[];
-  readonly requestBody?: Body;
-  readonly responses: Readonly<Record<string, Body>>;
+/** A route's operationId is this name and that of its export: `statsCreateTask`. Clients are generated from them. */
+const CONTRACTS: readonly (readonly [name: string, contract: object])[] = [
+  ["accounts", auth],
+  ["accounts", users],
+  ["blog", blog],
+  ["admin", admin],
+  ["stats", stats],
+  ["players", players],
+  ["cabinet", cabinet],
+];
+
+const TAGS = [
+  { name: "accounts", description: "Sign-up with a password, tokens, sessions, and the users themselves." },
+  { name: "blog", description: "Posts and the comments on them." },
+  {
+    name: "administration",
+    description: "Roles, groups, invitations, tasks and the audit log, each for who has the permission.",
+  },
+  {
+    name: "stats",
+    description: "Accounts without a password that live by a refresh token, and statistics documents.",
+  },
+  { name: "players", description: "Players, their counters, their games and their PDF." },
+  { name: "cabinet", description: "The personal account with its groups, roles and permissions." },
+];
+
+const SHARED: Shared = {
+  "post /api/auth/register": {
+    summary: "Register, with a password or without one",
+    description:
+      "Two forms share this address. A body with `password` is the accounts API's: it answers 201 with the new user, who then signs in. A body with `username` and no `password` is the stats API's: it answers 200 with the refresh token that the account lives by. Anything else is answered as the first form.",
+  },
+  "get /api/users": {
+    summary: "List users, or look profiles up by their usernames",
+    description:
+      "Two look-ups share this address. With `usernames`, a list separated by commas, it is the stats API's, for anybody signed in: it answers the profiles, and leaves unknown names out; no other parameter counts. Without `usernames` it is the accounts API's list, which takes the other parameters and is for administrators.",
+  },
 };
-type Body = { readonly content?: Readonly<Record<string, { readonly schema: unknown }>> };
 
-const CONTRACTS = [auth, users, blog, admin, stats, players, cabinet];
+const INFO = {
+  title: "Guildhall",
+  version,
+  description: "Several APIs over one core: an account made through one signs in through every other.",
+};
 
-/** One document of all APIs, made from the schemas that validate. */
+const BEARER = {
+  type: "http",
+  scheme: "bearer",
+  bearerFormat: "JWT",
+  description:
+    "An access token, also taken without the word Bearer or from the cookie `jwt`. Where an operation says so, a refresh token.",
+} as const;
+
+let made: Document | undefined;
+
+/** One document of all APIs, made once from the schemas that validate. */
 export function openApiDocument(): Document {
-  const [first, ...others] = CONTRACTS.map(describe);
-  if (first === undefined) throw new Error("there is no API to describe");
-  return others.reduce(merged, first);
+  made ??= withSharedAnswers(
+    CONTRACTS.map(([name, contract]) => describe(routesOf(name, contract))).reduce((one, other) =>
+      merged(one, other, SHARED),
+    ),
+  );
+  return made;
 }
 
-function describe(contract: object): Document {
-  const app = new OpenAPIHono();
-  for (const route of Object.values(contract)) {
-    if (isRoute(route)) app.openAPIRegistry.registerPath(route);
-  }
-  const token = { type: "http", scheme: "bearer", bearerFormat: "JWT" } as const;
-  app.openAPIRegistry.registerComponent("securitySchemes", "token", token);
-  return app.getOpenAPI31Document({
-    openapi: "3.1.0",
-    info: { title: "Guildhall", version, description: "Several APIs over one core: one account works in all." },
-  });
+/** Every route that a contract describes, under its operationId. */
+export function describedRoutes(): readonly RouteConfig[] {
+  return CONTRACTS.flatMap(([name, contract]) => routesOf(name, contract));
 }
+
+/** The document of these routes alone. */
+export function describe(routes: readonly RouteConfig[]): Document {
+  const app = new OpenAPIHono();
+  for (const route of routes) app.openAPIRegistry.registerPath(route);
+  app.openAPIRegistry.registerComponent("securitySchemes", "token", BEARER);
+  return app.getOpenAPI31Document({ openapi: "3.1.0", info: INFO, servers: [{ url: "/" }], tags: TAGS });
+}
+
+const routesOf = (name: string, contract: object): RouteConfig[] =>
+  Object.entries(contract).flatMap(([key, route]) =>
+    isRoute(route)
+      ? [{ ...route, operationId: `${name}${key.slice(0, 1).toUpperCase()}${key.slice(1)}` }]
+      : [],
+  );
 
 const isRoute = (value: unknown): value is RouteConfig =>
   typeof value === "object" && value !== null && "method" in value && "path" in value && "responses" in value;
-
-/** Two documents as one. Where two APIs share a path and a method, either form and either answer is described. */
-function merged(one: Document, other: Document): Document {
-  const paths: Record<string, unknown> = { ...one.paths };
-  for (const [path, item] of Object.entries(other.paths ?? {})) {
-    const operations: Record<string, unknown> = { ...one.paths?.[path] };
-    for (const [method, operation] of Object.entries(item)) {
-      const known = operations[method];
-      operations[method] = known === undefined ? operation : either(known as Operation, operation as Operation);
-    }
-    paths[path] = operations;
-  }
-  const schemas = { ...one.components?.schemas, ...other.components?.schemas };
-  return { ...one, paths, components: { ...one.components, schemas } } as Document;
-}
-
-function either(one: Operation, other: Operation): Operation {
-  const parameters = [...(one.parameters ?? []), ...(other.parameters ?? [])];
-  const statuses = new Set([...Object.keys(one.responses), ...Object.keys(other.responses)]);
-  const requestBody = eitherBody(one.requestBody, other.requestBody);
-  return {
-    ...one,
-    summary: `${one.summary}; or: ${other.summary}`,
-    tags: [...new Set([...(one.tags ?? []), ...(other.tags ?? [])])],
-    ...(parameters.length === 0 ? {} : { parameters: parameters.map((given) => ({ ...given, required: false })) }),
-    ...(requestBody === undefined ? {} : { requestBody }),
-    responses: Object.fromEntries(
-      [...statuses].map((status) => [status, eitherBody(one.responses[status], other.responses[status]) ?? {}]),
-    ),
-  };
-}
-
-function eitherBody(one: Body | undefined, other: Body | undefined): Body | undefined {
-  if (one === undefined || other === undefined) return one ?? other;
-  const schemas = [one, other].flatMap((body) => body.content?.["application/json"]?.schema ?? []);
-  const different = [...new Map(schemas.map((schema) => [JSON.stringify(schema), schema])).values()];
-  if (different.length < 2) return one;
-  return { ...one, content: { "application/json": { schema: { anyOf: different } } } };
-}

@@ -538,6 +538,22 @@ describe("uploads that are refused", () => {
     expect((await get(answer.body.avatar)).bytes.length).toBe(2 * MIB);
   });
 
+  test.each([{}, { "Transfer-Encoding": "chunked" }])(
+    "no more is read than a picture may have: %j",
+    async (headers) => {
+      let read = 0;
+      const body = new ReadableStream<Uint8Array>({
+        pull(controller) {
+          read += 65_536;
+          controller.enqueue(new Uint8Array(65_536));
+        },
+      });
+      expect((await post(body, headers as Record<string, string>)).status).toBe(413);
+      expect(read).toBeGreaterThan(2 * MIB);
+      expect(read).toBeLessThan(3 * MIB);
+    },
+  );
+
   test("of somebody unknown not a byte is read", async () => {
     let pulled = 0;
     const body = new ReadableStream<Uint8Array>(

@@ -548,7 +548,7 @@ describe("info", () => {
     await player(app, "one");
     await player(app, "1");
     await player(app, "4711");
-    await player(app, "0012");
+    await player(app, "01");
     const found = async (key: string) => {
       const { status, body } = await search(key);
       return status === 200 ? body.login : status;
@@ -556,7 +556,8 @@ describe("info", () => {
     expect(await found("1")).toBe("one");
     expect(await found("2")).toBe("1");
     expect(await found("4711")).toBe("4711");
-    expect(await found("0012")).toBe("0012");
+    expect(await found("01")).toBe("01");
+    expect(await found("001")).toBe(404);
   });
 
   test.each(["4711", "0", "-1", "1.5", "99999999999999999999", "nobody", "%", "a b", "'--", "../1"])(

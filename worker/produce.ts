@@ -70,6 +70,8 @@ export function createProducer({ core, owner, renderers, limits: given = {} }: P
       while (!stopping) {
         const task = await tasks.claim(core, owner);
         if (task === null) break;
+        // A backlog that one nudge told of is worked on by all.
+        if (idle.length > 0) core.queue.nudge();
         await produce(task, renderer);
       }
     } catch (error) {

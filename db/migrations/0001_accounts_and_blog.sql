@@ -148,27 +148,27 @@ ALTER TABLE `sessions` ADD `refreshed_at` integer;--> statement-breakpoint
 CREATE VIEW `effective_roles` AS SELECT account_id, role_id FROM account_roles
 UNION SELECT account_groups.account_id, group_roles.role_id
 FROM account_groups JOIN group_roles ON group_roles.group_id = account_groups.group_id;--> statement-breakpoint
-CREATE VIEW published_posts AS SELECT id, title, content, 'a' || author_id AS author FROM posts WHERE status = 'published';--> statement-breakpoint
-CREATE VIEW draft_posts AS SELECT id, title, content, 'a' || author_id AS author FROM posts WHERE status = 'draft';--> statement-breakpoint
+CREATE VIEW published_posts AS SELECT id, title, content, char(57344) || author_id AS author FROM posts WHERE status = 'published';--> statement-breakpoint
+CREATE VIEW draft_posts AS SELECT id, title, content, char(57344) || author_id AS author FROM posts WHERE status = 'draft';--> statement-breakpoint
 CREATE VIRTUAL TABLE published_fts USING fts5(title, content, author, content='published_posts', content_rowid='id', tokenize='unicode61 remove_diacritics 2');--> statement-breakpoint
 CREATE VIRTUAL TABLE draft_fts USING fts5(title, content, author, content='draft_posts', content_rowid='id', tokenize='unicode61 remove_diacritics 2');--> statement-breakpoint
 CREATE TRIGGER posts_insert AFTER INSERT ON posts BEGIN
-  INSERT INTO published_fts(rowid, title, content, author) SELECT new.id, new.title, new.content, 'a' || new.author_id WHERE new.status = 'published';
-  INSERT INTO draft_fts(rowid, title, content, author) SELECT new.id, new.title, new.content, 'a' || new.author_id WHERE new.status = 'draft';
+  INSERT INTO published_fts(rowid, title, content, author) SELECT new.id, new.title, new.content, char(57344) || new.author_id WHERE new.status = 'published';
+  INSERT INTO draft_fts(rowid, title, content, author) SELECT new.id, new.title, new.content, char(57344) || new.author_id WHERE new.status = 'draft';
   INSERT INTO post_totals(author_id, status, total, revision) VALUES (0, new.status, 1, 1), (new.author_id, new.status, 1, 1)
     ON CONFLICT (author_id, status) DO UPDATE SET total = total + 1, revision = revision + 1;
 END;--> statement-breakpoint
 CREATE TRIGGER posts_delete AFTER DELETE ON posts BEGIN
-  INSERT INTO published_fts(published_fts, rowid, title, content, author) SELECT 'delete', old.id, old.title, old.content, 'a' || old.author_id WHERE old.status = 'published';
-  INSERT INTO draft_fts(draft_fts, rowid, title, content, author) SELECT 'delete', old.id, old.title, old.content, 'a' || old.author_id WHERE old.status = 'draft';
+  INSERT INTO published_fts(published_fts, rowid, title, content, author) SELECT 'delete', old.id, old.title, old.content, char(57344) || old.author_id WHERE old.status = 'published';
+  INSERT INTO draft_fts(draft_fts, rowid, title, content, author) SELECT 'delete', old.id, old.title, old.content, char(57344) || old.author_id WHERE old.status = 'draft';
   UPDATE post_totals SET total = total - 1, revision = revision + 1 WHERE author_id IN (0, old.author_id) AND status = old.status;
 END;--> statement-breakpoint
 CREATE TRIGGER posts_update AFTER UPDATE OF title, content, status, author_id ON posts BEGIN
-  INSERT INTO published_fts(published_fts, rowid, title, content, author) SELECT 'delete', old.id, old.title, old.content, 'a' || old.author_id WHERE old.status = 'published';
-  INSERT INTO draft_fts(draft_fts, rowid, title, content, author) SELECT 'delete', old.id, old.title, old.content, 'a' || old.author_id WHERE old.status = 'draft';
+  INSERT INTO published_fts(published_fts, rowid, title, content, author) SELECT 'delete', old.id, old.title, old.content, char(57344) || old.author_id WHERE old.status = 'published';
+  INSERT INTO draft_fts(draft_fts, rowid, title, content, author) SELECT 'delete', old.id, old.title, old.content, char(57344) || old.author_id WHERE old.status = 'draft';
   UPDATE post_totals SET total = total - 1, revision = revision + 1 WHERE author_id IN (0, old.author_id) AND status = old.status;
-  INSERT INTO published_fts(rowid, title, content, author) SELECT new.id, new.title, new.content, 'a' || new.author_id WHERE new.status = 'published';
-  INSERT INTO draft_fts(rowid, title, content, author) SELECT new.id, new.title, new.content, 'a' || new.author_id WHERE new.status = 'draft';
+  INSERT INTO published_fts(rowid, title, content, author) SELECT new.id, new.title, new.content, char(57344) || new.author_id WHERE new.status = 'published';
+  INSERT INTO draft_fts(rowid, title, content, author) SELECT new.id, new.title, new.content, char(57344) || new.author_id WHERE new.status = 'draft';
   INSERT INTO post_totals(author_id, status, total, revision) VALUES (0, new.status, 1, 1), (new.author_id, new.status, 1, 1)
     ON CONFLICT (author_id, status) DO UPDATE SET total = total + 1, revision = revision + 1;
 END;--> statement-breakpoint

@@ -2,37 +2,48 @@ import { eq, type SQL, sql } from "drizzle-orm";
 import { prepared } from "../../db/prepare.ts";
 import { accounts, type POST_STATUSES, posts } from "../../db/schema.ts";
 import type { Core } from "./core.ts";
+import { FULL_TEXT } from "./post-search.ts";
 
 export const SORT_FIELDS = ["createdAt", "updatedAt", "title", "views"] as const;
+type Status = (typeof POST_STATUSES)[number];
 export type PostSort = { readonly field: (typeof SORT_FIELDS)[number]; readonly descending: boolean };
 
-export type PageQuery = {
+/** Which posts. `head` are the ids of the newest that match, or of all. */
+export type Source =
+  | { readonly of: "everybody"; readonly status: Status }
+  | { readonly of: "author"; readonly status: Status; readonly authorId: number }
+  | {
+      readonly of: "search";
+      readonly status: Status;
+      readonly match: string;
+      readonly head: readonly number[];
+    };
+
+export type Paging = {
   /** From 1. */
   readonly page: number;
   readonly limit: number;
   readonly sort: PostSort;
-  readonly status: (typeof POST_STATUSES)[number];
-  /** Null: everybody's. */
-  readonly authorId: number | null;
-  /** An FTS5 expression, which has the author in it. */
-  readonly match: string | undefined;
 };
 
 export type ListedPost = Awaited<ReturnType<typeof readPage>>[number];
 
 /** One page of a list that has `total` posts; beyond the last one nothing is asked. */
-export async function readPage(core: Core, query: PageQuery, total: number) {
-  const { sort, status, authorId, match, limit } = query;
-  const offset = (query.page - 1) * limit;
+export async function readPage(core: Core, source: Source, { page, limit, sort }: Paging, total: number) {
+  const offset = (page - 1) * limit;
   if (offset >= total) return [];
-  const source = match !== undefined ? status : authorId === null ? "everybody" : "author";
-  return PAGES[source][sort.field][sort.descending ? "desc" : "asc"](core.db).all({
-    status,
-    authorId,
-    match,
-    limit,
-    offset,
-  });
+  const { field } = sort;
+  const direction = sort.descending ? "desc" : "asc";
+  if (source.of !== "search")
+    return PAGES[source.of][field][direction](core.db).all({ ...source, limit, offset });
+  const { head, status, match } = source;
+  if (head.length === total)
+    return PAGES.numbered[field][direction](core.db).all({ ids: JSON.stringify(head), limit, offset });
+  if (field === "createdAt" && sort.descending && offset + limit <= head.length) {
+    const ids = JSON.stringify(head.slice(offset, offset + limit));
+    return PAGES.numbered.createdAt.desc(core.db).all({ ids, limit, offset: 0 });
+  }
+  return PAGES[status][field][direction](core.db).all({ match, limit, offset });
 }
 
 type Direction = "ASC" | "DESC";
@@ -75,6 +86,7 @@ const page = (from: SQL, direction: Direction, innerKeys: readonly string[], key
 const STATUS = sql.placeholder("status");
 const AUTHOR = sql.placeholder("authorId");
 const MATCH = sql.placeholder("match");
+const IDS = sql.placeholder("ids");
 
 // Every index ends with `id`, the order of creation, in which the full-text indexes are kept, too.
 const KEYS = {
@@ -94,8 +106,9 @@ const everyField = <T>(make: (keys: readonly string[], direction: Direction) => 
   };
 };
 
-const found = (table: "published_fts" | "draft_fts") => {
-  const rows = sql`SELECT rowid FROM ${sql.raw(table)} WHERE ${sql.raw(table)} MATCH ${MATCH}`;
+const found = (status: Status) => {
+  const table = sql.raw(FULL_TEXT[status]);
+  const rows = sql`SELECT rowid FROM ${table} WHERE ${table} MATCH ${MATCH}`;
   const sorted = sql`SELECT id FROM posts WHERE id IN (${rows})`;
   return everyField((keys, direction) =>
     keys[0] === "id" ? page(rows, direction, ["rowid"], keys) : page(sorted, direction, keys),
@@ -111,6 +124,9 @@ const PAGES = {
     // Without the plus SQLite walks everybody's posts in the wanted order instead of sorting the author's.
     return page(theirs, direction, keys[0] === "id" ? keys : keys.map((key) => `+${key}`), keys);
   }),
-  published: found("published_fts"),
-  draft: found("draft_fts"),
+  numbered: everyField((keys, direction) =>
+    page(sql`SELECT id FROM posts WHERE id IN (SELECT value FROM json_each(${IDS}))`, direction, keys),
+  ),
+  published: found("published"),
+  draft: found("draft"),
 };

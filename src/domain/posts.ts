@@ -8,7 +8,7 @@ import { newId } from "./ids.ts";
 import { type By, isVisible, moderates, postNotFound, requireAuthor } from "./post-access.ts";
 import { excerptOf } from "./post-excerpt.ts";
 import { type ListedPost, type PostSort, readPage } from "./post-pages.ts";
-import { matching, type SearchTotals } from "./post-search.ts";
+import { matching, type Searches } from "./post-search.ts";
 
 export { POST_STATUSES };
 export type Post = typeof posts.$inferSelect;
@@ -35,7 +35,7 @@ const NOTHING = { posts: [], total: 0 };
  */
 export async function list(
   core: Core,
-  totals: SearchTotals,
+  searches: Searches,
   viewer: Account | null,
   query: PostQuery,
 ): Promise<{ readonly posts: ListedPost[]; readonly total: number }> {
@@ -44,13 +44,17 @@ export async function list(
   if (authorId === undefined) return NOTHING;
   const among = await totalOf(core.db).get({ authorId: authorId ?? EVERY_AUTHOR, status });
   if (among === undefined || among.total === 0) return NOTHING;
-  const match = query.search === undefined ? undefined : matching(query.search, authorId);
+  if (query.search === undefined) {
+    const source =
+      authorId === null
+        ? ({ of: "everybody", status } as const)
+        : ({ of: "author", status, authorId } as const);
+    return { posts: await readPage(core, source, query, among.total), total: among.total };
+  }
+  const match = matching(query.search, authorId);
   if (match === null) return NOTHING;
-  const total =
-    match === undefined
-      ? among.total
-      : await totals.of(`${status} ${match}`, among.revision, () => countMatches(core, status, match));
-  return { posts: await readPage(core, { ...query, authorId, match }, total), total };
+  const { total, head } = await searches.find(status, match, among.revision);
+  return { posts: await readPage(core, { of: "search", status, match, head }, query, total), total };
 }
 
 /** Whose posts are wanted: null everybody's, undefined those of nobody. */
@@ -82,15 +86,6 @@ const totalOf = prepared((db) =>
     )
     .prepare(),
 );
-
-async function countMatches(core: Core, status: Status, match: string): Promise<number> {
-  // Either table holds posts of its status only, so no row of `posts` need be looked at.
-  const table = sql.raw(status === "published" ? "published_fts" : "draft_fts");
-  const [[total] = [0]] = await core.db.values<[number]>(
-    sql`SELECT count(*) FROM ${table} WHERE ${table} MATCH ${match}`,
-  );
-  return total;
-}
 
 const byUuid = prepared((db) =>
   db

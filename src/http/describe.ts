@@ -15,22 +15,30 @@ export const body = <T extends z.ZodType>(schema: T) => ({
 
 export const TOKEN = [{ token: [] }];
 
-/** The failures with these statuses, all in the API's one error schema. */
+/** The failures with these statuses and those that every operation has, all in the API's one error schema. */
 export const failures = <T extends z.ZodType, S extends number>(
   schema: T,
   ...statuses: readonly S[]
 ): Record<S, ReturnType<typeof answer<T>>> =>
   Object.fromEntries(
-    statuses.map((status) => [status, answer(schema, REASONS[status] ?? "Refused")]),
+    [...new Set<number>([...statuses, ...EVERYWHERE])].map((status) => [
+      status,
+      answer(schema, REASONS[status] ?? "Refused"),
+    ]),
   ) as Record<S, ReturnType<typeof answer<T>>>;
+
+const EVERYWHERE = [429, 500, 503];
 
 const REASONS: Readonly<Record<number, string>> = {
   400: "The input is malformed or invalid",
   401: "The token is missing, invalid, expired or revoked",
   403: "Not permitted",
   404: "Not found",
-  409: "Already taken",
+  409: "Already taken, or not possible in this state",
   413: "The body is too large",
-  415: "The body is not JSON",
+  415: "The body has another content type than the one described",
+  422: "Fields that are fine alone contradict each other",
+  429: "Too many requests; see Retry-After",
+  500: "Something went wrong here; the message names the request's id, which the log knows",
   503: "The server is overloaded; see Retry-After",
 };

@@ -96,7 +96,10 @@ describe("the first start", () => {
     const up = { state: "up", ms: expect.any(Number) };
     const ready = await server.call("GET", "/readyz");
     expect(ready.status).toBe(200);
-    expect(ready.body).toEqual({ status: "ready", checks: { database: up, queue: up, documents: up, mailer: up } });
+    expect(ready.body).toEqual({
+      status: "ready",
+      checks: { database: up, queue: up, documents: up, mailer: up },
+    });
     const printed = await run(["openapi"]);
     expect((await server.call("GET", "/openapi.json")).body).toEqual(JSON.parse(printed.out));
     expect((await server.call("GET", "/")).headers.get("Content-Type")).toStartWith("text/html");

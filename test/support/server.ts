@@ -63,11 +63,12 @@ async function start(command: readonly string[], options: StartOptions, ready: R
       if (match !== null) seen.resolve(match);
     }
   }
-  void read(child.stdout);
-  void read(child.stderr);
+  const printed = Promise.all([read(child.stdout), read(child.stderr)]);
   const exited = child.exited.then(() => child.exitCode);
   const timer = setTimeout(() => seen.reject(new Error(`not ready in time:\n${output}`)), START_MS);
-  void exited.then((code) => seen.reject(new Error(`ended with ${code} before it was ready:\n${output}`)));
+  void Promise.all([exited, printed]).then(([code]) =>
+    seen.reject(new Error(`ended with ${code} before it was ready:\n${output}`)),
+  );
   const match = await seen.promise.finally(() => clearTimeout(timer));
   const running: RunningProcess = {
     pid: child.pid,

@@ -4,7 +4,7 @@ import * as comments from "../../domain/comments.ts";
 import type { Core } from "../../domain/core.ts";
 import { DomainError } from "../../domain/errors.ts";
 import type { By } from "../../domain/post-access.ts";
-import { createSearchTotals } from "../../domain/post-search.ts";
+import { createSearches } from "../../domain/post-search.ts";
 import { createPostViews, type PostViews } from "../../domain/post-views.ts";
 import * as posts from "../../domain/posts.ts";
 import type { ApiContext, Env } from "../../http/context.ts";
@@ -22,7 +22,7 @@ export function addBlogRoutes(
   origins: Origins,
   views: PostViews = createPostViews(core),
 ): void {
-  const totals = createSearchTotals();
+  const searches = createSearches(core);
 
   async function by(c: ApiContext): Promise<By> {
     const { account } = await authenticated(core, origins, c);
@@ -51,7 +51,7 @@ export function addBlogRoutes(
     };
     // The answer to anybody is the same but for drafts.
     const viewer = status === "draft" ? (await authenticated(core, origins, c)).account : null;
-    const { posts: rows, total } = await posts.list(core, totals, viewer, query);
+    const { posts: rows, total } = await posts.list(core, searches, viewer, query);
     const data = rows.map((row) => wire.listedPost(row, row.views + views.pending(row.id)));
     return c.json({ data, pagination: wire.pagination(page, limit, total) }, 200, NO_STORE);
   });

@@ -21,7 +21,8 @@ const password = z
   .regex(
     /^(?=.*\d)(?=.*[a-z])(?=.*[A-Z]).{8,20}$/u,
     "has 8 to 20 characters, with a digit, a lower and an upper case letter",
-  );
+  )
+  .openapi({ pattern: "^(?=.*\\d)(?=.*[a-z])(?=.*[A-Z]).{8,20}$" });
 
 // "^(.+)@(.+)\.(.+)$": bounded before it is matched, since it takes the cube of the length; and one address, not
 // what a mailer would read as several.
