@@ -66,6 +66,7 @@ const LOAD_GRACE_MS = 15_000;
 export function createLab(): Lab {
   const closing: (() => Promise<void>)[] = [];
   let outputs = 0;
+  let closed: Promise<void> | undefined;
 
   async function folder(): Promise<string> {
     const path = await mkdtemp(join(tmpdir(), "guildhall-bench-"));
@@ -111,6 +112,13 @@ export function createLab(): Lab {
     }
   }
 
+  async function closeAll(): Promise<void> {
+    // What is started meanwhile by a measure that was broken off is ended as well.
+    for (let task = closing.pop(); task !== undefined; task = closing.pop()) {
+      await task().catch((error: unknown) => process.stderr.write(`while cleaning up: ${error}\n`));
+    }
+  }
+
   return {
     folder,
     spawn,
@@ -129,11 +137,7 @@ export function createLab(): Lab {
     onClose(task) {
       closing.push(task);
     },
-    async close() {
-      for (const task of closing.splice(0).reverse()) {
-        await task().catch((error: unknown) => process.stderr.write(`while cleaning up: ${error}\n`));
-      }
-    },
+    close: () => (closed ??= closeAll()),
   };
 }
 

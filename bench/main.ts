@@ -1,4 +1,4 @@
-import { cpus } from "node:os";
+import { cpus, loadavg } from "node:os";
 import { createLab, type Lab } from "./lab.ts";
 import { coldStart } from "./measures/cold-start.ts";
 import { documentLatency } from "./measures/document-latency.ts";
@@ -30,6 +30,8 @@ async function main(names: readonly string[]): Promise<number> {
     process.stderr.write(`Unknown: ${unknown.join(", ")}. There are: ${Object.keys(MEASURES).join(", ")}.\n`);
     return 2;
   }
+  // What else the machine is doing: above its cores, only ratios mean something.
+  const loadBefore = loadavg()[0]?.toFixed(1);
   const rows: Row[] = [];
   const failed: string[] = [];
   for (const [name, measure] of Object.entries(MEASURES)) {
@@ -44,7 +46,7 @@ async function main(names: readonly string[]): Promise<number> {
   }
   const cores = cpus();
   process.stdout.write(
-    `\nBun ${Bun.version}, ${process.platform} ${process.arch}, ${cores.length} x ${cores[0]?.model}\n`,
+    `\nBun ${Bun.version}, ${process.platform} ${process.arch}, ${cores.length} x ${cores[0]?.model}, load before: ${loadBefore}\n`,
   );
   process.stdout.write(`\n${table(rows)}\n`);
   if (failed.length > 0) process.stderr.write(`\nFAILED: ${failed.join(", ")}\n`);

@@ -8,6 +8,7 @@ import type { Core } from "./domain/core.ts";
 import { type AddressOf, network } from "./http/address.ts";
 import { serveAvatar } from "./http/avatar.ts";
 import type { Env, RequestInfo } from "./http/context.ts";
+import { serveDocs } from "./http/docs.ts";
 import { serveDocument } from "./http/documents.ts";
 import { readiness } from "./http/health.ts";
 import { MAX_BODY_BYTES } from "./http/input.ts";
@@ -108,6 +109,7 @@ export function createApp(options: AppOptions): App {
     if (preflight !== null) return preflight;
     const { method } = request;
     if (path.startsWith("/avatars/")) return serveAvatar(core, path, request);
+    if (/^\/docs(\/|$)/.test(path)) return (await serveDocs(path, request)) ?? unknownPage(path);
     const isRegistration = path === "/api/auth/register" && method === "POST";
     const [sent, body] = isRegistration ? await peekJson(request) : [request, null];
     const api = apiOf(method, path, url, body);

@@ -106,7 +106,7 @@ async function insertNamed(core: Core, input: NewAccount, address: string | null
 async function insert(
   core: Core,
   row: NewRow,
-  invitation: invitations.Invitation | null,
+  invitation: invitations.NamedInvitation | null,
   address: string | null,
   client: Client | null,
 ) {
@@ -288,12 +288,18 @@ export type Changes = Profile & {
 };
 
 /**
- * Changes only what is given; null clears. For the owner or who may write users. A changed e-mail address shows at
+ * Changes only what is given; null clears. As permissions.requireToWrite. A changed e-mail address shows at
  * once, but resets go to the one before it until the new one is confirmed. Throws `forbidden`, `accountNotFound`,
  * `usernameTaken`, `emailTaken`, `usernameInvalid`, and as credentials.changed does.
  */
-export async function update(core: Core, actor: Account, id: number, changes: Changes): Promise<Account> {
-  await permissions.requireSelfOr(core, actor, id, "users.write");
+export async function update(
+  core: Core,
+  actor: Account,
+  id: number,
+  changes: Changes,
+  address: string | null = null,
+): Promise<Account> {
+  await permissions.requireToWrite(core, actor, id);
   const { username, email, newPassword, ...profile } = changes;
   const before = await getActive(core, id);
   const names = username === undefined ? {} : named(cleanUsername(username));
@@ -318,7 +324,8 @@ export async function update(core: Core, actor: Account, id: number, changes: Ch
     core.db.batch([
       changing,
       ...(newPassword === undefined ? [] : credentials.tellingChanged(core, before, newPassword)),
-      ...(moved === null ? [] : movingAddress(core, actor, before, moved, hasPassword)),
+      ...(actor.id === id ? [] : [recordingChanged(core, actor, before, changes, address)]),
+      ...(moved === null ? [] : movingAddress(core, actor, before, moved, hasPassword, address)),
     ]),
   );
   if (newPassword !== undefined || moved !== null) core.nudgeMails();
@@ -334,11 +341,19 @@ const addressed = (email: string) => ({
 });
 
 /** Asks the new address to be confirmed and tells the one before it. */
-function movingAddress(core: Core, actor: Account, before: Account, email: string, hasPassword: boolean) {
+function movingAddress(
+  core: Core,
+  actor: Account,
+  before: Account,
+  email: string,
+  hasPassword: boolean,
+  address: string | null,
+) {
   const recorded = audit.recording(core, {
     actorId: actor.id,
     action: "email.changed",
     target: `account:${before.uuid}`,
+    ...(address === null ? {} : { address }),
   });
   if (!hasPassword) return [recorded];
   return [
@@ -352,14 +367,30 @@ function movingAddress(core: Core, actor: Account, before: Account, email: strin
   ];
 }
 
+/** What one does to oneself is not recorded, what one does to another is: the names of the fields. */
+const recordingChanged = (
+  core: Core,
+  actor: Account,
+  { uuid }: Account,
+  changes: Changes,
+  address: string | null,
+) =>
+  audit.recording(core, {
+    actorId: actor.id,
+    action: "account.changed",
+    target: `account:${uuid}`,
+    details: { fields: Object.keys(changes) },
+    ...(address === null ? {} : { address }),
+  });
+
 const named = (username: string) => ({ username, usernameKey: usernameKey(username) });
 
 /**
- * Soft delete: it can sign in no more, its sessions end, public look-ups do not show it. For the owner or who may
- * write users. Throws `forbidden`, `accountNotFound`, `lastAdmin`.
+ * Soft delete: it can sign in no more, its sessions end, public look-ups do not show it. As
+ * permissions.requireToWrite. Throws `forbidden`, `accountNotFound`, `lastAdmin`.
  */
 export async function deactivate(core: Core, actor: Account, id: number, address?: string): Promise<void> {
-  await permissions.requireSelfOr(core, actor, id, "users.write");
+  await permissions.requireToWrite(core, actor, id);
   const { uuid } = await getActive(core, id);
   const now = core.clock();
   await permissions.keepingAnAdmin(() =>
@@ -380,6 +411,7 @@ export async function deactivate(core: Core, actor: Account, id: number, address
 /** Undoes a deactivation; its sessions stay ended. For who may write users. Throws `forbidden`, `accountNotFound`. */
 export async function activate(core: Core, actor: Account, id: number, address: string): Promise<Account> {
   await permissions.require(core, actor, "users.write");
+  await permissions.requireToWrite(core, actor, id);
   const { uuid } = await get(core, id);
   const now = core.clock();
   const [[account]] = await core.db.batch([

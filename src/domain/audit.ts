@@ -10,6 +10,7 @@ export type AuditEntry = typeof auditEntries.$inferSelect;
 /** What is recorded. Add here what is new: the names are what administrators filter by. */
 export type AuditAction =
   | "account.registered"
+  | "account.changed"
   | "account.deactivated"
   | "account.activated"
   | "sign-in"

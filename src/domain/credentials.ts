@@ -1,5 +1,5 @@
-import { and, eq, isNotNull, sql } from "drizzle-orm";
-import { accounts, sessions } from "../../db/schema.ts";
+import { and, eq, isNotNull, isNull, sql } from "drizzle-orm";
+import { accounts, mailedSecrets, sessions } from "../../db/schema.ts";
 import { type Account, publicColumns } from "./accounts.ts";
 import * as audit from "./audit.ts";
 import type { Core } from "./core.ts";
@@ -49,7 +49,11 @@ export async function changed(
     .select({ hash: accounts.passwordHash })
     .from(accounts)
     .where(eq(accounts.id, accountId));
+  // Guessing counts here as at the sign-in: who has a session need not have the password.
+  const failures = signInFailures.keyOf(accountId);
+  await signInFailures.wait(core, failures);
   if (!(await core.passwords.verify(current, found?.hash ?? null))) {
+    await signInFailures.count(core, failures);
     throw new DomainError("credentialsInvalid", "The current password is wrong.", {
       field: "current_password",
     });
@@ -68,7 +72,7 @@ export async function hasPassword(core: Core, accountId: number): Promise<boolea
   return found !== undefined;
 }
 
-/** The statements that go with a changed password: the other sessions end, the owner is told. */
+/** The statements that go with a changed password: the other sessions and mailed links end, the owner is told. */
 export function tellingChanged(
   core: Core,
   account: Account,
@@ -76,6 +80,7 @@ export function tellingChanged(
 ) {
   return [
     revokingOthers(core, account.id, keepSessionId),
+    endingResets(core, account.id),
     audit.recording(core, {
       actorId: account.id,
       action: "password.changed",
@@ -89,6 +94,19 @@ export function tellingChanged(
     }),
   ] as const;
 }
+
+/** The statement that ends the links for a new password which were mailed to an account. */
+export const endingResets = (core: Core, accountId: number) =>
+  core.db
+    .update(mailedSecrets)
+    .set({ usedAt: core.clock() })
+    .where(
+      and(
+        eq(mailedSecrets.accountId, accountId),
+        eq(mailedSecrets.purpose, "reset"),
+        isNull(mailedSecrets.usedAt),
+      ),
+    );
 
 /** Replaces the password and ends the other sessions. Throws as `changed` does. */
 export async function change(
@@ -138,8 +156,8 @@ export async function signIn(
         ? eq(accounts.usernameKey, key)
         : and(eq(accounts.emailKey, key), isNotNull(accounts.passwordHash)),
     );
-  // By account where there is one, so that a name and an address do not count apart; else by what was typed.
-  const failures = found === undefined ? `sign-in:unknown:${key}` : `sign-in:${found.account.id}`;
+  const failures =
+    found === undefined ? signInFailures.unknownKey(key) : signInFailures.keyOf(found.account.id);
   await signInFailures.wait(core, failures);
   const usable = password.length <= MAX_PASSWORD_CHARACTERS;
   const matches = await core.passwords.verify(usable ? password : "", usable ? (found?.hash ?? null) : null);

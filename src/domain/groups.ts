@@ -1,7 +1,7 @@
-import { asc, eq, inArray, sql } from "drizzle-orm";
+import { and, asc, eq, inArray, sql } from "drizzle-orm";
 import { asDatabaseError } from "../../db/open.ts";
-import { accountGroups, groupRoles, groups, roles } from "../../db/schema.ts";
-import type { Account } from "./accounts.ts";
+import { accountGroups, accounts, groupRoles, groups, roles } from "../../db/schema.ts";
+import { type Account, publicColumns } from "./accounts.ts";
 import * as audit from "./audit.ts";
 import type { Core } from "./core.ts";
 import { DomainError } from "./errors.ts";
@@ -49,7 +49,7 @@ export async function create(core: Core, actor: Account, group: NewGroup, addres
   }
 }
 
-/** Throws `forbidden`, `groupNotFound`, `unknownRole`, `nameTaken`, `lastAdmin`. */
+/** Throws `forbidden`, `groupNotFound`, `unknownRole`, `nameTaken`, `passwordTooWeak`, `lastAdmin`. */
 export async function change(
   core: Core,
   actor: Account,
@@ -61,6 +61,7 @@ export async function change(
   const before = await get(core, id);
   const wanted = await getAll(core, group.roles);
   await requireToGive(core, actor, [...before.roles, ...wanted]);
+  if (wanted.length > 0) await requireStrongMembers(core, id);
   try {
     await permissions.keepingAnAdmin(() =>
       core.db.batch([
@@ -145,6 +146,17 @@ export async function assign(
     ]),
   );
   return wanted;
+}
+
+/** Throws `passwordTooWeak` when somebody in the group may have no role. */
+async function requireStrongMembers(core: Core, id: number): Promise<void> {
+  const [weak] = await core.db
+    .select(publicColumns)
+    .from(accountGroups)
+    .innerJoin(accounts, eq(accounts.id, accountGroups.accountId))
+    .where(and(eq(accountGroups.groupId, id), eq(accounts.passwordStrong, false)))
+    .limit(1);
+  if (weak !== undefined) requireStrong(weak);
 }
 
 async function get(core: Core, id: number): Promise<Group> {

@@ -1,6 +1,6 @@
 import { desc, eq, sql } from "drizzle-orm";
 import { asDatabaseError } from "../../db/open.ts";
-import { accountRoles, invitations, roles } from "../../db/schema.ts";
+import { accountRoles, accounts, invitations, roles } from "../../db/schema.ts";
 import type { Account, NewAccount } from "./accounts.ts";
 import * as audit from "./audit.ts";
 import type { Core } from "./core.ts";
@@ -21,7 +21,7 @@ export type NewInvitation = {
   readonly role: string | null;
 };
 
-/** For who may invite. Throws `forbidden`, `unknownRole`. */
+/** For who may invite; to a role, for who may manage roles and holds all of it. Throws `forbidden`, `unknownRole`. */
 export async function create(
   core: Core,
   actor: Account,
@@ -29,14 +29,13 @@ export async function create(
   address: string,
 ): Promise<NamedInvitation> {
   await permissions.require(core, actor, "invitations.create");
-  if (role !== null) await permissions.require(core, actor, "roles.manage");
-  const roleId = role === null ? null : (await roleNames.get(core, role)).id;
+  const given = role === null ? null : await roleToGive(core, actor, role);
   const code = secrets.create().token;
   const now = core.clock();
   const [[row]] = await core.db.batch([
     core.db
       .insert(invitations)
-      .values({ code, createdBy: actor.id, roleId, uses, usesLeft: uses, expiresAt, createdAt: now })
+      .values({ code, createdBy: actor.id, roleId: given?.id ?? null, uses, usesLeft: uses, expiresAt, createdAt: now })
       .returning(),
     audit.recording(core, {
       actorId: actor.id,
@@ -49,14 +48,24 @@ export async function create(
   return { ...row, role };
 }
 
-/** Newest first: all for who may write users, else one's own. Throws `forbidden` for who may not invite. */
+async function roleToGive(core: Core, actor: Account, name: string): Promise<roleNames.Role> {
+  await permissions.require(core, actor, "roles.manage");
+  const role = await roleNames.get(core, name);
+  await permissions.requireToHold(core, actor, role.permissions);
+  return role;
+}
+
+/**
+ * Newest first: one's own, and all for who may do everything, since a code is worth its role to whoever reads it.
+ * Throws `forbidden` for who may not invite.
+ */
 export async function list(
   core: Core,
   actor: Account,
   page: { readonly limit: number; readonly offset: number },
 ): Promise<{ rows: NamedInvitation[]; total: number }> {
   await permissions.require(core, actor, "invitations.create");
-  const all = await permissions.isAllowed(core, actor, "users.write");
+  const all = await permissions.isUnlimited(core, actor);
   const mine = all ? undefined : eq(invitations.createdBy, actor.id);
   const rows = await core.db
     .select({ invitation: invitations, role: roles.name })
@@ -72,10 +81,10 @@ export async function list(
   };
 }
 
-/** For who made it, or may write users. Throws `invitationNotFound`. */
+/** For who made it, or may do everything. Throws `invitationNotFound`. */
 export async function remove(core: Core, actor: Account, code: string, address: string): Promise<void> {
   await permissions.require(core, actor, "invitations.create");
-  const all = await permissions.isAllowed(core, actor, "users.write");
+  const all = await permissions.isUnlimited(core, actor);
   const [gone] = await core.db.batch([
     core.db
       .delete(invitations)
@@ -83,13 +92,14 @@ export async function remove(core: Core, actor: Account, code: string, address: 
         sql`${invitations.code} = ${code} AND (${all ? 1 : 0} OR ${invitations.createdBy} = ${actor.id})`,
       )
       .returning({ uses: invitations.uses }),
-    audit.recording(core, { actorId: actor.id, action: "invitation.deleted", address }),
+    core.db.run(sql`INSERT INTO audit_entries (at, actor_id, action, address)
+      SELECT ${core.clock()}, ${actor.id}, 'invitation.deleted', ${address} WHERE changes() > 0`),
   ]);
   if (gone.length === 0) throw new DomainError("invitationNotFound", "There is no such invitation.");
 }
 
 /** The invitation that this registration uses; null where it needs none. Throws as accounts.register does. */
-export async function forRegistration(core: Core, input: NewAccount): Promise<Invitation | null> {
+export async function forRegistration(core: Core, input: NewAccount): Promise<NamedInvitation | null> {
   const { registration } = core.settings;
   if (input.origin === "shell") return null;
   if (registration === "closed") {
@@ -101,28 +111,56 @@ export async function forRegistration(core: Core, input: NewAccount): Promise<In
       field: "invitation",
     });
   }
-  const [found] = await core.db.select().from(invitations).where(eq(invitations.code, input.invitation));
-  const good =
-    found !== undefined && found.usesLeft > 0 && (found.expiresAt ?? Number.POSITIVE_INFINITY) > core.clock();
-  if (!good) throw invalid();
-  if (found.roleId !== null && !isStrong(input.password ?? "")) {
+  const [found] = await core.db
+    .select({ invitation: invitations, role: roles, makerLeftAt: accounts.deactivatedAt })
+    .from(invitations)
+    .leftJoin(roles, eq(roles.id, invitations.roleId))
+    .leftJoin(accounts, eq(accounts.id, invitations.createdBy))
+    .where(eq(invitations.code, input.invitation));
+  if (found === undefined) throw invalid();
+  const { invitation, role, makerLeftAt } = found;
+  const ended = (invitation.expiresAt ?? Number.POSITIVE_INFINITY) <= core.clock();
+  if (ended || invitation.usesLeft < 1) throw invalid();
+  if (role === null) return { ...invitation, role: null };
+  // Who lost a permission has no more of it to give, by an old invitation either.
+  const maker = { id: invitation.createdBy ?? 0 };
+  const given = await permissions.firstLacking(core, maker, [...role.permissions, "roles.manage"]);
+  if (makerLeftAt !== null || given !== null) throw invalid();
+  if (!isStrong(input.password ?? "")) {
     throw new DomainError("passwordTooWeak", roleNames.STRONG_PASSWORD_RULE, { field: "password" });
   }
-  return found;
+  return { ...invitation, role: role.name };
 }
 
-/** The statements of a registration that uses it. The table's CHECK ends the batch when it was used up meanwhile. */
-export function using(core: Core, { code, roleId }: Invitation, accountUuid: string) {
+/**
+ * The statements of a registration that uses it. The table's CHECK ends the batch when it was used up meanwhile; a row
+ * that is gone meanwhile is asked for with -1 uses left, which ends the batch too.
+ */
+export function using(core: Core, { code, roleId, role, createdBy }: NamedInvitation, accountUuid: string) {
   const used = core.db
-    .update(invitations)
-    .set({ usesLeft: sql`${invitations.usesLeft} - 1` })
-    .where(eq(invitations.code, code));
+    .insert(invitations)
+    .values({
+      code,
+      uses: 0,
+      usesLeft: sql`CASE WHEN EXISTS (SELECT 1 FROM invitations WHERE code = ${code}) THEN 0 ELSE -1 END`,
+      createdAt: 0,
+    })
+    .onConflictDoUpdate({
+      target: invitations.code,
+      set: { usesLeft: sql`${invitations.usesLeft} - 1` },
+    });
   if (roleId === null) return [used];
   return [
     used,
     core.db.insert(accountRoles).values({
       accountId: sql<number>`(SELECT id FROM accounts WHERE uuid = ${accountUuid})`,
       roleId,
+    }),
+    audit.recording(core, {
+      actorId: createdBy,
+      action: "roles.assigned",
+      target: `account:${accountUuid}`,
+      details: { granted: role, by: "invitation" },
     }),
   ];
 }

@@ -54,20 +54,44 @@ export async function requireSelfOr(
 }
 
 /** Everything that this account may do; "*" is everything. */
-export async function heldBy(core: Core, account: Account): Promise<ReadonlySet<string>> {
+export async function heldBy(core: Core, account: Pick<Account, "id">): Promise<ReadonlySet<string>> {
   const held = await rolesOf(core.db).all({ accountId: account.id });
   return new Set(held.flatMap((role) => role.permissions));
 }
 
+/** Whether this account may do everything. */
+export async function isUnlimited(core: Core, account: Pick<Account, "id">): Promise<boolean> {
+  return (await heldBy(core, account)).has(EVERYTHING);
+}
+
+/** The first of the wanted permissions that this account lacks; null when it holds all of them. */
+export async function firstLacking(
+  core: Core,
+  account: Pick<Account, "id">,
+  wanted: Iterable<string>,
+): Promise<string | null> {
+  const held = await heldBy(core, account);
+  if (held.has(EVERYTHING)) return null;
+  for (const permission of wanted) if (!held.has(permission)) return permission;
+  return null;
+}
+
 /** Throws `forbidden` for who would give more than they hold themselves. */
 export async function requireToHold(core: Core, actor: Account, wanted: Iterable<string>): Promise<void> {
-  const held = await heldBy(core, actor);
-  if (held.has(EVERYTHING)) return;
-  for (const permission of wanted) {
-    if (!held.has(permission)) {
-      throw new DomainError("forbidden", `You cannot give a permission that you do not have: ${permission}.`);
-    }
-  }
+  const lacking = await firstLacking(core, actor, wanted);
+  if (lacking === null) return;
+  throw new DomainError("forbidden", `You cannot give a permission that you do not have: ${lacking}.`);
+}
+
+/**
+ * For the owner, and for who may write users and may do whatever that user may: a new e-mail address is a way into
+ * the account. Throws `forbidden`.
+ */
+export async function requireToWrite(core: Core, actor: Account, accountId: number): Promise<void> {
+  await requireSelfOr(core, actor, accountId, "users.write");
+  if (actor.id === accountId) return;
+  if ((await firstLacking(core, actor, await heldBy(core, { id: accountId }))) === null) return;
+  throw new DomainError("forbidden", "You may not do this to a user who has permissions that you do not have.");
 }
 
 const ADMIN_EXISTS = sql`EXISTS (SELECT 1 FROM effective_roles held JOIN roles ON roles.id = held.role_id

@@ -83,7 +83,14 @@ export async function reset(core: Core, token: string, password: string, address
     .select({ account: publicColumns })
     .from(mailedSecrets)
     .innerJoin(accounts, eq(accounts.id, mailedSecrets.accountId))
-    .where(and(usable, isNull(accounts.deactivatedAt)));
+    .where(
+      and(
+        usable,
+        isNull(accounts.deactivatedAt),
+        // A link that went to an address which the account has left behind is worth nothing.
+        sql`${mailedSecrets.email} = coalesce(${accounts.confirmedEmail}, ${accounts.email})`,
+      ),
+    );
   // Looked for before hashing, which costs; decided by the batch below.
   if (found === undefined) throw invalidSecret();
   const { account } = found;
@@ -100,6 +107,8 @@ export async function reset(core: Core, token: string, password: string, address
         updatedAt: now,
       })
       .where(and(eq(accounts.id, account.id), sql`changes() > 0`)),
+    core.db.run(sql`INSERT INTO audit_entries (at, actor_id, action, target, address)
+      SELECT ${now}, ${account.id}, 'password.reset', ${`account:${account.uuid}`}, ${address} WHERE changes() > 0`),
     core.db
       .update(sessions)
       .set({ revokedAt: now })
@@ -115,8 +124,6 @@ export async function reset(core: Core, token: string, password: string, address
           mine,
         ),
       ),
-    core.db.run(sql`INSERT INTO audit_entries (at, actor_id, action, target, address)
-      SELECT ${now}, ${account.id}, 'password.reset', ${`account:${account.uuid}`}, ${address} WHERE ${mine}`),
   ]);
   if (consumed.length === 0) throw invalidSecret();
   await mails.queueing(core, {

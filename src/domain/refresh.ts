@@ -2,7 +2,6 @@ import { sql } from "drizzle-orm";
 import { prepared } from "../../db/prepare.ts";
 import { sessions } from "../../db/schema.ts";
 import type { Account } from "./accounts.ts";
-import * as audit from "./audit.ts";
 import type { Core } from "./core.ts";
 import { DomainError } from "./errors.ts";
 import { newId } from "./ids.ts";
@@ -108,22 +107,22 @@ async function usedBefore(
 
 /** Somebody has a copy: neither may go on. */
 async function endReused(core: Core, account: Account, session: Session, address: string): Promise<void> {
-  await core.db.batch([
+  const now = core.clock();
+  const [ended] = await core.db.batch([
     core.db
       .update(sessions)
-      .set({ revokedAt: core.clock() })
-      .where(sql`id = ${session.id} AND revoked_at IS NULL`),
-    audit.recording(core, {
-      actorId: account.id,
-      action: "refresh.reused",
-      target: `session:${session.id}`,
-      address,
-    }),
-    mails.queueing(core, {
-      to: account.email,
-      language: account.language,
-      text: { kind: "refresh-token-reused", username: account.username, address, at: core.clock() },
-    }),
+      .set({ revokedAt: now })
+      .where(sql`id = ${session.id} AND revoked_at IS NULL`)
+      .returning({ id: sessions.id }),
+    core.db.run(sql`INSERT INTO audit_entries (at, actor_id, action, target, address)
+      SELECT ${now}, ${account.id}, 'refresh.reused', ${`session:${session.id}`}, ${address} WHERE changes() > 0`),
   ]);
+  // Of many at once one ends it, and the owner is told once.
+  if (ended.length === 0) return;
+  await mails.queueing(core, {
+    to: account.confirmedEmail ?? account.email,
+    language: account.language,
+    text: { kind: "refresh-token-reused", username: account.username, address, at: now },
+  });
   core.nudgeMails();
 }

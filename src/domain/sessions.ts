@@ -135,18 +135,22 @@ export async function revoke(
   sessionId: string,
   address?: string,
 ): Promise<void> {
+  const now = core.clock();
   const [ended] = await core.db.batch([
     core.db
       .update(sessions)
-      .set({ revokedAt: core.clock() })
-      .where(and(eq(sessions.id, sessionId), eq(sessions.accountId, account.id), isNull(sessions.revokedAt)))
+      .set({ revokedAt: now })
+      .where(
+        and(
+          eq(sessions.id, sessionId),
+          eq(sessions.accountId, account.id),
+          isNull(sessions.revokedAt),
+          gt(sessions.expiresAt, now),
+        ),
+      )
       .returning({ id: sessions.id }),
-    audit.recording(core, {
-      actorId: account.id,
-      action: "session.revoked",
-      target: `session:${sessionId}`,
-      ...(address === undefined ? {} : { address }),
-    }),
+    core.db.run(sql`INSERT INTO audit_entries (at, actor_id, action, target, address)
+      SELECT ${now}, ${account.id}, 'session.revoked', ${`session:${sessionId}`}, ${address ?? null} WHERE changes() > 0`),
   ]);
   if (ended.length === 0) throw new DomainError("sessionNotFound", "There is no such session.");
 }

@@ -3,6 +3,7 @@ import { rateLimits } from "../../db/schema.ts";
 import type { Core } from "./core.ts";
 import { DomainError } from "./errors.ts";
 import * as rateCounts from "./rate-counts.ts";
+import * as secrets from "./secrets.ts";
 
 const FREE = 10;
 const WINDOW_MS = 15 * 60_000;
@@ -16,6 +17,12 @@ export const delayAfter = (failures: number): number =>
   failures < FREE ? 0 : Math.min(1000 * 2 ** (failures - FREE), MAX_DELAY_MS);
 
 const waiting = new WeakMap<Core["db"], number>();
+
+/** By account, so that its name and its address do not count apart. */
+export const keyOf = (accountId: number): string => `sign-in:${accountId}`;
+
+/** By what was typed, of which nothing is kept: it may be long, or a password in the wrong field. */
+export const unknownKey = (typed: string): string => `sign-in:unknown:${secrets.hashOf(typed)}`;
 
 /** Waits as the failures of this key demand; never a lock-out: the owner with the right password still gets in. */
 export async function wait(core: Core, key: string): Promise<void> {
@@ -40,5 +47,6 @@ export async function wait(core: Core, key: string): Promise<void> {
 
 /** Counts a failure; the window begins with the first one. */
 export async function count(core: Core, key: string): Promise<void> {
+  if (!core.settings.limitSignIns) return;
   await rateCounts.add(core, key, 1, WINDOW_MS);
 }

@@ -41,7 +41,11 @@ let loading: Promise<Docs> | undefined;
 
 /** Swagger UI at `/docs` and its files below; null for what is not there. They are read at the first request. */
 export async function serveDocs(path: string, request: Request): Promise<Response | null> {
-  loading ??= load();
+  if (request.method !== "GET" && request.method !== "HEAD") return null;
+  loading ??= load().catch((error: unknown) => {
+    loading = undefined;
+    throw error;
+  });
   const { page, assets } = await loading;
   if (path === "/docs") return serve(page, PAGE_CACHE, request);
   const asset = assets.get(path);
@@ -109,7 +113,7 @@ async function load(): Promise<Docs> {
   return { page: await assetOf(new TextEncoder().encode(html), "text/html; charset=utf-8"), assets };
 }
 
-// Not Bun.gzipSync: Swagger UI's script would hold up every other request for a tenth of a second.
+// Not Bun.gzipSync: Swagger UI's script would hold up every other request for some 30 ms.
 const zip = promisify(gzip);
 
 const HASH_CHARACTERS = 16;

@@ -47,6 +47,7 @@ async function start(command: readonly string[], options: StartOptions, ready: R
       DATA_DIR: options.dataDir,
       PORT: "0",
       LOG_FORMAT: "json",
+      RATE_LIMIT: "off",
       ...options.env,
     },
     stdin: "ignore",

@@ -29,6 +29,8 @@ export async function download(
   await eventually(
     async () => {
       task = await server.call("GET", `/api/stats/tasks/${id}`, { token }).catch(() => undefined);
+      if (task !== undefined && task.status !== 200)
+        throw new Error(`${task.status} ${JSON.stringify(task.body)}`);
       if (task?.body.result?.status === "FAILED") throw new Error(task.body.result.error);
       return task?.body.result?.status === "DONE";
     },

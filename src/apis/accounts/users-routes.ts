@@ -44,7 +44,7 @@ export function addUsersRoutes(app: OpenAPIHono<Env>, core: Core, origins: Origi
     const { account } = await authenticated(core, origins, c);
     const user = await directory.getByUuid(core, account, c.req.valid("param").id, "users.write");
     const input = c.req.valid("json");
-    const changed = await accounts.update(core, account, user.id, {
+    const changes = {
       ...given("fullName", input.full_name),
       ...given("avatarUrl", input.avatar_url),
       ...given("location", input.location),
@@ -55,7 +55,8 @@ export function addUsersRoutes(app: OpenAPIHono<Env>, core: Core, origins: Origi
       ...given("email", input.email),
       ...given("username", input.username),
       ...given("emailVisible", input.email_visible),
-    });
+    };
+    const changed = await accounts.update(core, account, user.id, changes, c.env.address());
     return c.json(wire.changedUser(changed), 200, NO_STORE);
   });
 

@@ -3,7 +3,7 @@ window.SwaggerUIBundle({
   url: "/openapi.json",
   dom_id: "#swagger-ui",
   deepLinking: true,
-  docExpansion: "none",
+  docExpansion: "list",
   filter: true,
   displayRequestDuration: true,
   // Its badge would send the document's address to another host.
