@@ -217,7 +217,6 @@ describe("in the executable, started somewhere else", () => {
         expect(await page.locator(".title").first().textContent()).toContain("Guildhall");
         expect(await wrongs()).toEqual([]);
         expect(asked).toContain(`${server.url}/openapi.json`);
-        if (process.env.DOCS_SCREENSHOT) await page.screenshot({ path: process.env.DOCS_SCREENSHOT });
         await page.close();
       },
       30_000,
@@ -243,8 +242,6 @@ describe("in the executable, started somewhere else", () => {
         await operation.locator(".live-responses-table .response-col_status").first().waitFor();
         expect(await operation.locator(".live-responses-table").textContent()).toContain("x-request-id");
         expect(await wrongs()).toEqual([]);
-        if (process.env.DOCS_SCREENSHOT)
-          await operation.screenshot({ path: `${process.env.DOCS_SCREENSHOT}.operation.png` });
         await page.close();
       },
       30_000,

@@ -5,6 +5,7 @@ import type { Account } from "./accounts.ts";
 import * as audit from "./audit.ts";
 import type { Core } from "./core.ts";
 import { newId } from "./ids.ts";
+import type { Page, Paged } from "./paging.ts";
 import {
   type By,
   commentNotFound,
@@ -56,15 +57,13 @@ export async function list(
   core: Core,
   viewer: Account | null,
   postUuid: string,
-  paging: { readonly page: number; readonly limit: number },
-): Promise<{ readonly comments: Comment[]; readonly total: number }> {
+  { limit, offset }: Page,
+): Promise<Paged<Comment>> {
   const post = await postByUuid(core.db).get({ uuid: postUuid.toLowerCase() });
   if (post === undefined || !(await isVisible(core, viewer, post))) throw postNotFound();
-  const { limit } = paging;
-  const offset = (paging.page - 1) * limit;
   const total = post.commentsCount;
-  if (offset >= total) return { comments: [], total };
-  return { comments: await page(core.db).all({ postId: post.id, limit, offset }), total };
+  if (offset >= total) return { rows: [], total };
+  return { rows: await page(core.db).all({ postId: post.id, limit, offset }), total };
 }
 
 // One statement, so that it shares its commit without a savepoint; a trigger counts it at the post.

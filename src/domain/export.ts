@@ -1,10 +1,12 @@
 import { and, asc, eq, gt, or } from "drizzle-orm";
 import type { AnySQLiteColumn, SQLiteTable } from "drizzle-orm/sqlite-core";
 import {
+  accountGroups,
   auditEntries,
   commentLikes,
   comments,
   games,
+  groups,
   invitations,
   posts,
   reportTasks,
@@ -24,6 +26,7 @@ const ROWS = 500;
 export async function* exportOf(core: Core, account: Account): AsyncGenerator<ExportPart> {
   yield { section: "account", value: account };
   yield { section: "roles", value: await roles.namesOf(core, account.id) };
+  yield { section: "groups", value: await groupsOf(core, account) };
   yield { section: "counters", value: await statistics.read(core, account.id) };
   for (const { section, table, key, owners } of TABLES) {
     let after: string | number | null = null;
@@ -35,7 +38,7 @@ export async function* exportOf(core: Core, account: Account): AsyncGenerator<Ex
         .where(after === null ? mine : and(mine, gt(key, after)))
         .orderBy(asc(key))
         .limit(ROWS);
-      yield { section, rows: rows.map(withoutSecrets) };
+      yield { section, rows: rows.map((row) => ownPart(row, account)) };
       const last = rows.at(-1)?.[propertyOf(table, key)];
       after = rows.length === ROWS && (typeof last === "string" || typeof last === "number") ? last : null;
     } while (after !== null);
@@ -70,10 +73,26 @@ const TABLES: readonly Exported[] = [
   { section: "audit", table: auditEntries, key: auditEntries.id, owners: [auditEntries.actorId] },
 ];
 
-const SECRET = new Set(["refreshJti", "refreshParentJti"]);
+async function groupsOf(core: Core, account: Account): Promise<string[]> {
+  const rows = await core.db
+    .select({ name: groups.name })
+    .from(accountGroups)
+    .innerJoin(groups, eq(groups.id, accountGroups.groupId))
+    .where(eq(accountGroups.accountId, account.id))
+    .orderBy(asc(groups.id));
+  return rows.map((row) => row.name);
+}
 
-const withoutSecrets = (row: Record<string, unknown>) =>
-  Object.fromEntries(Object.entries(row).filter(([name]) => !SECRET.has(name)));
+const SECRET = new Set(["refreshJti", "refreshParentJti", "leaseOwner"]);
+// Of a document about somebody else the fact is one's own, the figures are not; nor who asked for one's own document.
+const OF_THE_SUBJECT = new Set(["report"]);
+const OF_THE_REQUESTER = new Set(["requestedBy"]);
+
+function ownPart(row: Record<string, unknown>, { id }: Account): Record<string, unknown> {
+  const isForeign = (name: string) =>
+    (OF_THE_SUBJECT.has(name) && row.subjectId !== id) || (OF_THE_REQUESTER.has(name) && row[name] !== id);
+  return Object.fromEntries(Object.entries(row).filter(([name]) => !SECRET.has(name) && !isForeign(name)));
+}
 
 function propertyOf(table: SQLiteTable, column: AnySQLiteColumn): string {
   const found = Object.entries(table).find(([, candidate]) => candidate === column);

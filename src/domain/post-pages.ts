@@ -2,6 +2,7 @@ import { eq, type SQL, sql } from "drizzle-orm";
 import { prepared } from "../../db/prepare.ts";
 import { accounts, type POST_STATUSES, posts } from "../../db/schema.ts";
 import type { Core } from "./core.ts";
+import type { Page } from "./paging.ts";
 import { FULL_TEXT } from "./post-search.ts";
 
 export const SORT_FIELDS = ["createdAt", "updatedAt", "title", "views"] as const;
@@ -19,18 +20,15 @@ export type Source =
       readonly head: readonly number[];
     };
 
-export type Paging = {
-  /** From 1. */
-  readonly page: number;
-  readonly limit: number;
-  readonly sort: PostSort;
-};
-
 export type ListedPost = Awaited<ReturnType<typeof readPage>>[number];
 
 /** One page of a list that has `total` posts; beyond the last one nothing is asked. */
-export async function readPage(core: Core, source: Source, { page, limit, sort }: Paging, total: number) {
-  const offset = (page - 1) * limit;
+export async function readPage(
+  core: Core,
+  source: Source,
+  { limit, offset, sort }: Page & { readonly sort: PostSort },
+  total: number,
+) {
   if (offset >= total) return [];
   const { field } = sort;
   const direction = sort.descending ? "desc" : "asc";

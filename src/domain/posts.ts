@@ -5,6 +5,7 @@ import type { Account } from "./accounts.ts";
 import * as audit from "./audit.ts";
 import type { Core } from "./core.ts";
 import { newId } from "./ids.ts";
+import type { Page, Paged } from "./paging.ts";
 import { type By, isVisible, moderates, postNotFound, requireAuthor } from "./post-access.ts";
 import { excerptOf } from "./post-excerpt.ts";
 import { type ListedPost, type PostSort, readPage } from "./post-pages.ts";
@@ -16,10 +17,7 @@ export type Status = Post["status"];
 /** Shown also when the account is deactivated. */
 export type Author = Pick<Account, "uuid" | "fullName" | "avatarUrl">;
 
-export type PostQuery = {
-  /** From 1. */
-  readonly page: number;
-  readonly limit: number;
+export type PostQuery = Page & {
   readonly sort: PostSort;
   readonly status: Status;
   /** A uuid. */
@@ -27,7 +25,7 @@ export type PostQuery = {
   readonly search?: string | undefined;
 };
 
-const NOTHING = { posts: [], total: 0 };
+const NOTHING = { rows: [], total: 0 };
 
 /**
  * One page of published posts or of drafts: one's own, or everybody's for who moderates. Sorted by `createdAt` it
@@ -38,7 +36,7 @@ export async function list(
   searches: Searches,
   viewer: Account | null,
   query: PostQuery,
-): Promise<{ readonly posts: ListedPost[]; readonly total: number }> {
+): Promise<Paged<ListedPost>> {
   const { status } = query;
   const authorId = await authorOf(core, viewer, query);
   if (authorId === undefined) return NOTHING;
@@ -49,12 +47,12 @@ export async function list(
       authorId === null
         ? ({ of: "everybody", status } as const)
         : ({ of: "author", status, authorId } as const);
-    return { posts: await readPage(core, source, query, among.total), total: among.total };
+    return { rows: await readPage(core, source, query, among.total), total: among.total };
   }
   const match = matching(query.search, authorId);
   if (match === null) return NOTHING;
   const { total, head } = await searches.find(status, match, among.revision);
-  return { posts: await readPage(core, { of: "search", status, match, head }, query, total), total };
+  return { rows: await readPage(core, { of: "search", status, match, head }, query, total), total };
 }
 
 /** Whose posts are wanted: null everybody's, undefined those of nobody. */

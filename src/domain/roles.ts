@@ -83,9 +83,10 @@ export async function list(core: Core, actor: Account, page: Page): Promise<Page
   return { rows, total: await core.db.$count(roles) };
 }
 
-/** Throws `forbidden`, `nameTaken`. */
+/** Throws `forbidden`, `nameTaken` (`user`, which everybody has, is taken too). */
 export async function create(core: Core, actor: Account, role: NewRole, address: string): Promise<Role> {
   await permissions.require(core, actor, "roles.manage");
+  refuseEverybodysRole(role);
   await permissions.requireToHold(core, actor, role.permissions);
   const [[row]] = await refusingTaken(() =>
     core.db.batch([
@@ -108,6 +109,7 @@ export async function change(
   await permissions.require(core, actor, "roles.manage");
   const before = await getById(core, id);
   refuseAdminRole(before);
+  refuseEverybodysRole(role);
   await permissions.requireToHold(core, actor, [...before.permissions, ...role.permissions]);
   const [[row]] = await refusingTaken(() =>
     core.db.batch([
@@ -203,6 +205,15 @@ function refuseAdminRole(role: Role): void {
   }
 }
 
+// Listed beside the stored ones, where a second one could not be told from it.
+const EVERYBODYS_ROLE = "user";
+
+function refuseEverybodysRole({ name }: NewRole): void {
+  if (name === EVERYBODYS_ROLE) throw nameTaken();
+}
+
+const nameTaken = () => new DomainError("nameTaken", "This name is already taken.", { field: "name" });
+
 const recordingAssigned = (
   core: Core,
   actor: Account | null,
@@ -223,6 +234,6 @@ async function refusingTaken<T>(write: () => Promise<T>): Promise<T> {
     return await write();
   } catch (error) {
     if (asDatabaseError(error)?.kind !== "unique") throw error;
-    throw new DomainError("nameTaken", "This name is already taken.", { field: "name" });
+    throw nameTaken();
   }
 }

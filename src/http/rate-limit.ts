@@ -35,6 +35,8 @@ type AddPoints = (
 // were silent the longest are forgotten first.
 const MAX_COUNTERS = 50_000;
 const PURGE_EVERY_MS = 60_000;
+// A purge takes more than that, so that the table shrinks however many addresses there are.
+const PURGE_EVERY_ADDED = 200;
 
 /**
  * Windows of fixed length that begin with their first request. A library was tried: it keeps a timer per key in an
@@ -77,9 +79,12 @@ function countsInMemory(clock: () => number): AddPoints {
 
 function countsInDatabase(core: Core): AddPoints {
   let purgedAt = core.clock();
+  let added = 0;
   return async function addInDatabase(key, points, windowMs) {
-    if (core.clock() - purgedAt > PURGE_EVERY_MS) {
+    added += 1;
+    if (core.clock() - purgedAt > PURGE_EVERY_MS || added >= PURGE_EVERY_ADDED) {
       purgedAt = core.clock();
+      added = 0;
       rateCounts
         .purge(core)
         .catch((error: unknown) => core.log.warn({ err: error }, "old counters were not purged"));

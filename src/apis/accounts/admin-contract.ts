@@ -9,6 +9,7 @@ const tags = ["administration"];
 const MAX_USES = 1_000_000;
 const MAX_IDS = 100;
 const MAX_PERMISSIONS = 100;
+const MAX_PERMISSION_CHARACTERS = 64;
 
 const Time = z.string().openapi({ format: "date-time", example: "2026-04-14T10:30:00Z" });
 const id = { params: z.object({ id: z.string() }) };
@@ -19,6 +20,7 @@ const inputRefusals = [400, 401, 403, 404, 409, 413, 415, 429, 503] as const;
 
 const permission = z
   .string()
+  .max(MAX_PERMISSION_CHARACTERS)
   .regex(/^(\*|[a-z0-9]+([.-][a-z0-9]+)*)$/, "is no permission, such as blog.moderate");
 
 const Role = z

@@ -2,12 +2,10 @@ import { createRoute, z } from "@hono/zod-openapi";
 import type { PostSort } from "../../domain/post-pages.ts";
 import { POST_STATUSES } from "../../domain/posts.ts";
 import { answer, body, failures, TOKEN } from "../../http/describe.ts";
-import { MAX_BODY_BYTES, queryInteger, text } from "../../http/input.ts";
+import { MAX_BODY_BYTES, text } from "../../http/input.ts";
+import { Pagination, pageQuery } from "../../http/paging.ts";
 import { ApiError } from "../api-errors.ts";
 
-const MAX_LIMIT = 100;
-// Keeps (page - 1) * limit exact.
-const MAX_PAGE = 1_000_000_000;
 const MAX_TITLE_CHARACTERS = 200;
 const MAX_EXCERPT_CHARACTERS = 500;
 const MAX_COMMENT_CHARACTERS = 10_000;
@@ -20,10 +18,6 @@ const Status = z.enum(POST_STATUSES);
 const Count = z.number().int().min(0);
 
 const Author = z.object({ id: Uuid, full_name: z.string().nullable() }).openapi("BlogAuthor");
-
-const Pagination = z
-  .object({ page: z.number().int(), limit: z.number().int(), total: Count, pages: Count })
-  .openapi("Pagination", { example: { page: 1, limit: 10, total: 45, pages: 5 } });
 
 const ListedPost = z
   .object({
@@ -111,13 +105,6 @@ const SORTS = {
 } as const satisfies Record<string, PostSort>;
 const SORT_NAMES = Object.keys(SORTS) as (keyof typeof SORTS)[];
 
-const paging = (limit: number) => ({
-  page: queryInteger(1, MAX_PAGE).default(1).openapi({ type: "integer", minimum: 1, default: 1 }),
-  limit: queryInteger(1, MAX_LIMIT)
-    .default(limit)
-    .openapi({ type: "integer", minimum: 1, maximum: MAX_LIMIT, default: limit }),
-});
-
 const id = { params: z.object({ id: z.string().openapi({ format: "uuid" }) }) };
 
 export const listPosts = createRoute({
@@ -127,7 +114,7 @@ export const listPosts = createRoute({
   summary: "List published posts; with status=draft one's own drafts, for who moderates everybody's",
   request: {
     query: z.object({
-      ...paging(10),
+      ...pageQuery(10),
       author_id: Uuid.toLowerCase().optional(),
       search: z.string().max(MAX_SEARCH_CHARACTERS).optional().openapi({
         description: "Posts with all of these words in title or content; the last may be unfinished",
@@ -193,7 +180,7 @@ export const listComments = createRoute({
   path: "/api/blogs/posts/{id}/comments",
   tags,
   summary: "List a post's comments, oldest first",
-  request: { ...id, query: z.object(paging(20)) },
+  request: { ...id, query: z.object(pageQuery(20)) },
   responses: {
     200: answer(z.object({ data: z.array(Comment), pagination: Pagination }), "One page"),
     ...failures(ApiError, 400, 401, 404, 503),

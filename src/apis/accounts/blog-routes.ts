@@ -4,11 +4,13 @@ import * as comments from "../../domain/comments.ts";
 import type { Core } from "../../domain/core.ts";
 import { DomainError } from "../../domain/errors.ts";
 import type { By } from "../../domain/post-access.ts";
+import type { ListedPost } from "../../domain/post-pages.ts";
 import { createSearches } from "../../domain/post-search.ts";
 import { createPostViews, type PostViews } from "../../domain/post-views.ts";
 import * as posts from "../../domain/posts.ts";
 import type { ApiContext, Env } from "../../http/context.ts";
 import type { Origins } from "../../http/origins.ts";
+import { paged, pageOf } from "../../http/paging.ts";
 import { authenticated, findToken } from "../../http/token.ts";
 import * as contract from "./blog-contract.ts";
 import * as wire from "./blog-wire.ts";
@@ -40,10 +42,9 @@ export function addBlogRoutes(
   }
 
   app.openapi(contract.listPosts, async function listPosts(c) {
-    const { page, limit, sort, status, author_id, search = "" } = c.req.valid("query");
+    const { sort, status, author_id, search = "", ...input } = c.req.valid("query");
     const query = {
-      page,
-      limit,
+      ...pageOf(input),
       sort,
       status,
       author: author_id,
@@ -51,9 +52,9 @@ export function addBlogRoutes(
     };
     // The answer to anybody is the same but for drafts.
     const viewer = status === "draft" ? (await authenticated(core, origins, c)).account : null;
-    const { posts: rows, total } = await posts.list(core, searches, viewer, query);
-    const data = rows.map((row) => wire.listedPost(row, row.views + views.pending(row.id)));
-    return c.json({ data, pagination: wire.pagination(page, limit, total) }, 200, NO_STORE);
+    const found = await posts.list(core, searches, viewer, query);
+    const spell = (row: ListedPost) => wire.listedPost(row, row.views + views.pending(row.id));
+    return c.json(paged(found, input, spell), 200, NO_STORE);
   });
 
   app.openapi(contract.createPost, async function createPost(c) {
@@ -85,11 +86,10 @@ export function addBlogRoutes(
   });
 
   app.openapi(contract.listComments, async function listComments(c) {
-    const { page, limit } = c.req.valid("query");
+    const input = c.req.valid("query");
     const { id } = c.req.valid("param");
-    const found = await reading(c, (viewer) => comments.list(core, viewer, id, { page, limit }));
-    const pagination = wire.pagination(page, limit, found.total);
-    return c.json({ data: found.comments.map(wire.comment), pagination }, 200, NO_STORE);
+    const found = await reading(c, (viewer) => comments.list(core, viewer, id, pageOf(input)));
+    return c.json(paged(found, input, wire.comment), 200, NO_STORE);
   });
 
   app.openapi(contract.createComment, async function createComment(c) {

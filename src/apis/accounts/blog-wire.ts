@@ -1,9 +1,7 @@
 import type { Comment } from "../../domain/comments.ts";
 import type { ListedPost } from "../../domain/post-pages.ts";
 import type { Author, Post } from "../../domain/posts.ts";
-
-/** "2026-04-14T10:30:00Z": in seconds, as the document has it. */
-const date = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`;
+import { isoSeconds } from "../../http/dates.ts";
 
 const author = ({ uuid, fullName }: Pick<Author, "uuid" | "fullName">) => ({ id: uuid, full_name: fullName });
 
@@ -14,7 +12,7 @@ export const listedPost = (post: ListedPost, views: number) => ({
   excerpt: post.excerpt,
   author: author(post.author),
   status: post.status,
-  created_at: date(post.createdAt),
+  created_at: isoSeconds(post.createdAt),
   views,
 });
 
@@ -25,8 +23,8 @@ export const post = (row: Post, by: Author, views: number) => ({
   excerpt: row.excerpt,
   author: { ...author(by), avatar_url: by.avatarUrl },
   status: row.status,
-  created_at: date(row.createdAt),
-  updated_at: date(row.updatedAt),
+  created_at: isoSeconds(row.createdAt),
+  updated_at: isoSeconds(row.updatedAt),
   views,
   comments_count: row.commentsCount,
 });
@@ -38,7 +36,7 @@ export const createdPost = (row: Post, by: Author) => ({
   excerpt: row.excerpt,
   author: author(by),
   status: row.status,
-  created_at: date(row.createdAt),
+  created_at: isoSeconds(row.createdAt),
 });
 
 export const changedPost = (row: Post) => ({
@@ -46,21 +44,14 @@ export const changedPost = (row: Post) => ({
   title: row.title,
   content: row.content,
   status: row.status,
-  updated_at: date(row.updatedAt),
+  updated_at: isoSeconds(row.updatedAt),
 });
 
 export const createdComment = (comment: Comment) => ({
   id: comment.uuid,
   content: comment.content,
   author: author(comment.author),
-  created_at: date(comment.createdAt),
+  created_at: isoSeconds(comment.createdAt),
 });
 
 export const comment = (row: Comment) => ({ ...createdComment(row), likes: row.likes });
-
-export const pagination = (page: number, limit: number, total: number) => ({
-  page,
-  limit,
-  total,
-  pages: Math.ceil(total / limit),
-});

@@ -71,10 +71,10 @@ export const createUser = createRoute({
   path: "/users",
   tags,
   summary: "Create a user; answers it with a token",
-  request: body(z.object({ ...fields, password })),
+  request: body(z.object({ ...fields, password, invitation: z.string().optional() })),
   responses: {
     201: answer(User.extend({ token: z.string() }).openapi("NewPlayer"), "Created"),
-    ...failures(PlayersError, 400, 409, 413, 415, 503),
+    ...failures(PlayersError, 400, 403, 409, 413, 415, 503),
   },
 });
 

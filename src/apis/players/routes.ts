@@ -48,10 +48,17 @@ export function createPlayersApi(core: Core, origins: Origins): OpenAPIHono<Env>
   });
 
   app.openapi(contract.createUser, async function createUser(c) {
-    const { username, email, password, gender = null, profile_pic = null } = c.req.valid("json");
+    const { username, email, password, gender = null, profile_pic = null, invitation } = c.req.valid("json");
     const { account, sessionId } = await accounts.registerAndSignIn(
       core,
-      { username, email, password, origin: "players", profile: { sex: gender, avatarUrl: profile_pic } },
+      {
+        username,
+        email,
+        password,
+        origin: "players",
+        profile: { sex: gender, avatarUrl: profile_pic },
+        invitation,
+      },
       clientOf(c),
     );
     const token = sessions.accessToken(core, account.uuid, sessionId);
@@ -85,7 +92,14 @@ export function createPlayersApi(core: Core, origins: Origins): OpenAPIHono<Env>
       ...(profile_pic === undefined ? {} : { avatarUrl: profile_pic }),
       ...(password === undefined
         ? {}
-        : { newPassword: { current: current_password ?? "", next: password, keepSessionId: session.id, address: c.env.address() } }),
+        : {
+            newPassword: {
+              current: current_password ?? "",
+              next: password,
+              keepSessionId: session.id,
+              address: c.env.address(),
+            },
+          }),
     });
     const isVisible = await contactsVisibleTo(core, account);
     return wire.user(changed, isVisible(changed) ? changed.email : null);

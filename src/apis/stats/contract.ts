@@ -41,10 +41,10 @@ export const register = createRoute({
   path: "/api/auth/register",
   tags,
   summary: "Register without a password; answers the refresh token that the account lives by",
-  request: body(ProfileInput),
+  request: body(ProfileInput.extend({ invitation: z.string().optional() })),
   responses: {
     200: answer(result(z.object({ refresh_token: z.string() })), "Registered"),
-    ...failures(ApiError, 400, 409, 413, 415, 503),
+    ...failures(ApiError, 400, 403, 409, 413, 415, 503),
   },
 });
 

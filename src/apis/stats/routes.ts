@@ -24,10 +24,10 @@ export function createStatsApi(core: Core, origins: Origins): OpenAPIHono<Env> {
   app.use(refuseLimited(), jsonBody());
 
   app.openapi(contract.register, async function register(c) {
-    const { username, email, avatar = null, sex } = c.req.valid("json");
+    const { username, email, avatar = null, sex, invitation } = c.req.valid("json");
     const { account, sessionId } = await accounts.registerAndSignIn(
       core,
-      { username, email, password: null, origin: "stats", profile: { sex, avatarUrl: avatar } },
+      { username, email, password: null, origin: "stats", profile: { sex, avatarUrl: avatar }, invitation },
       clientOf(c),
     );
     const refresh_token = sessions.statsRefreshToken(core, account.uuid, sessionId);
