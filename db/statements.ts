@@ -1,5 +1,6 @@
 import { Database, type Statement } from "bun:sqlite";
 import type { Row } from "./connection.ts";
+import { withSteadyPlan } from "./steady-plans.ts";
 import { type Bindable, mayBeRounded, withNumbers } from "./values.ts";
 
 /**
@@ -21,7 +22,8 @@ export class StatementCache {
       return known;
     }
     refuseSetting(sql);
-    const entry = new CachedStatement(this.database.prepare(sql), sql);
+    const steady = withSteadyPlan(sql);
+    const entry = new CachedStatement(this.database.prepare(steady), steady);
     if (this.#entries.size >= this.capacity) this.#evict();
     this.#entries.set(sql, entry);
     return entry;

@@ -1,10 +1,14 @@
-import type { OpenAPIHono } from "@hono/zod-openapi";
+import { Context, type ErrorHandler, type Hono } from "hono";
 import { createAccountsApi } from "./apis/accounts/routes.ts";
+import { apiErrors } from "./apis/api-errors.ts";
+import { cabinetErrors } from "./apis/cabinet/errors.ts";
 import { createCabinetApi } from "./apis/cabinet/routes.ts";
+import { playersErrors } from "./apis/players/errors.ts";
 import { createPlayersApi } from "./apis/players/routes.ts";
 import { createStatsApi } from "./apis/stats/routes.ts";
 import type { VerifyLink } from "./compose.ts";
 import type { Core } from "./domain/core.ts";
+import { DomainError } from "./domain/errors.ts";
 import { type AddressOf, network } from "./http/address.ts";
 import { serveAvatar } from "./http/avatar.ts";
 import type { Env, RequestInfo } from "./http/context.ts";
@@ -17,6 +21,7 @@ import type { Origins } from "./http/origins.ts";
 import { createRateLimiter, type Limits, type Verdict } from "./http/rate-limit.ts";
 import { requestId } from "./http/request-id.ts";
 import { subjectOf } from "./http/token.ts";
+import { type RequestLog, requestLogOf } from "./log.ts";
 import { openApiDocument } from "./openapi.ts";
 
 export type AppOptions = {
@@ -26,6 +31,8 @@ export type AppOptions = {
   readonly verifyLink: VerifyLink;
   /** Null: limits are off. */
   readonly limits?: Limits | null;
+  /** Where the line of each request goes; the core's log, when absent. */
+  readonly logRequest?: RequestLog;
   /** True once the process has been told to end. */
   readonly isStopping?: () => boolean;
 };
@@ -42,6 +49,13 @@ const BUCKETS: Readonly<Record<string, keyof Limits>> = {
   "/api/auth/forgot-password": "forgotPassword",
 };
 
+const tooMany = (retryAfterSeconds: number) =>
+  new DomainError("rateLimited", `Too many requests. Try again in ${retryAfterSeconds} seconds.`, {
+    retryAfterSeconds,
+  });
+
+const USERNAMES = /[?&]usernames=/;
+
 /** The addresses that people open in a browser; no API path is among them. */
 const PAGES = /^\/($|(login|reset-password|verify-email)$|(chat|players|blog|profile|admin)(\/|$))/;
 
@@ -53,29 +67,35 @@ export type Peer = {
 
 export type App = { fetch(request: Request, peer: Peer): Promise<Response> };
 
-type Api = OpenAPIHono<Env>;
+type Api = {
+  readonly app: Hono<Env>;
+  /** How this API spells a failure, also of requests that do not reach it. */
+  readonly errors: ErrorHandler<Env>;
+};
 
 function createApis(core: Core, origins: Origins) {
   return {
-    accounts: createAccountsApi(core, origins),
-    stats: createStatsApi(core, origins),
-    players: createPlayersApi(core, origins),
-    cabinet: createCabinetApi(core, origins),
+    accounts: { app: createAccountsApi(core, origins), errors: apiErrors(core.log) },
+    stats: { app: createStatsApi(core, origins), errors: apiErrors(core.log) },
+    players: { app: createPlayersApi(core, origins), errors: playersErrors(core.log) },
+    cabinet: { app: createCabinetApi(core, origins), errors: cabinetErrors(core.log) },
   } as const satisfies Record<string, Api>;
 }
 
 /** The map: which API answers which request. Chosen before anything else, so failures come out in its dialect. */
 export function createApp(options: AppOptions): App {
   const { core, origins, addressOf, verifyLink, isStopping = () => false } = options;
+  const logRequest = options.logRequest ?? requestLogOf(core.log);
   const apis = createApis(core, origins);
   const limiter = options.limits ? createRateLimiter(core, options.limits) : null;
-  const openApi = JSON.stringify(openApiDocument());
+  // Made when it is first asked for: it would be a third of the start's time.
+  let openApi: string | undefined;
 
-  function apiOf(method: string, path: string, url: URL, body: unknown): Api | null {
+  function apiOf(method: string, path: string, query: string, body: unknown): Api | null {
     if (path.startsWith("/api/")) {
       if (path.startsWith("/api/stats/") || path === "/api/users/myself") return apis.stats;
       if (path === "/api/auth/issue-access-token") return apis.stats;
-      if (path === "/api/users" && method === "GET" && url.searchParams.has("usernames")) return apis.stats;
+      if (path === "/api/users" && method === "GET" && USERNAMES.test(query)) return apis.stats;
       if (path === "/api/auth/register" && method === "POST" && isStatsForm(body)) return apis.stats;
       return apis.accounts;
     }
@@ -85,14 +105,18 @@ export function createApp(options: AppOptions): App {
     return path === "/api" ? apis.accounts : null;
   }
 
-  async function outsideApis(method: string, path: string, url: URL): Promise<Response> {
+  async function outsideApis(method: string, path: string, url: string): Promise<Response> {
     if (method !== "GET" && method !== "HEAD") return unknownPage(path);
     if (path === "/healthz") return Response.json({ status: "alive" });
     if (path === "/readyz") return readiness(core, isStopping);
-    if (path === "/openapi.json")
+    if (path === "/openapi.json") {
+      openApi ??= JSON.stringify(openApiDocument());
       return new Response(openApi, { headers: { "Content-Type": "application/json" } });
+    }
     if (PAGES.test(path)) return landingPage();
-    if (path.startsWith("/documents/") && verifyLink !== null) return serveDocument(core, verifyLink, url);
+    if (path.startsWith("/documents/") && verifyLink !== null) {
+      return serveDocument(core, verifyLink, new URL(url));
+    }
     return unknownPage(path);
   }
 
@@ -104,7 +128,7 @@ export function createApp(options: AppOptions): App {
     return limiter.consume(bucket, account ?? network(info.address()));
   }
 
-  async function answer(request: Request, info: RequestInfo, url: URL, path: string): Promise<Response> {
+  async function answer(request: Request, info: RequestInfo, { path, query }: Target): Promise<Response> {
     const preflight = origins.preflight(request);
     if (preflight !== null) return preflight;
     const { method } = request;
@@ -112,13 +136,13 @@ export function createApp(options: AppOptions): App {
     if (/^\/docs(\/|$)/.test(path)) return (await serveDocs(path, request)) ?? unknownPage(path);
     const isRegistration = path === "/api/auth/register" && method === "POST";
     const [sent, body] = isRegistration ? await peekJson(request) : [request, null];
-    const api = apiOf(method, path, url, body);
-    if (api === null) return outsideApis(method, path, url);
+    const api = apiOf(method, path, query, body);
+    if (api === null) return outsideApis(method, path, request.url);
     const verdict = await limited(request, info, path);
-    const response = await api.fetch(sent, {
-      ...info,
-      retryAfterSeconds: verdict?.retryAfterSeconds ?? null,
-    });
+    const retryAfterSeconds = verdict?.retryAfterSeconds ?? null;
+    const response = await (retryAfterSeconds === null
+      ? api.app.fetch(sent, info)
+      : api.errors(tooMany(retryAfterSeconds), new Context<Env>(request, { env: info, path })));
     if (verdict !== null) {
       response.headers.set("X-RateLimit-Limit", String(verdict.limit));
       response.headers.set("X-RateLimit-Remaining", String(verdict.remaining));
@@ -131,18 +155,16 @@ export function createApp(options: AppOptions): App {
     async fetch(request, peer) {
       const startedAt = performance.now();
       const id = requestId(request.headers);
-      const url = new URL(request.url);
-      const path = url.pathname.length > 1 ? url.pathname.replace(/\/+$/, "") : url.pathname;
+      const target = targetOf(request.url);
       const info: RequestInfo = {
         id,
         address: () =>
           addressOf(peer.requestIP(request)?.address ?? "unknown", request.headers.get("X-Forwarded-For")),
         idleTimeout: (seconds) => peer.timeout(request, seconds),
-        retryAfterSeconds: null,
       };
       let response: Response;
       try {
-        response = await answer(request, info, url, path);
+        response = await answer(request, info, target);
       } catch (error) {
         // Only what no API was asked for can come here, or what is no Error at all.
         core.log.error({ err: error, requestId: id }, "a request failed");
@@ -153,13 +175,21 @@ export function createApp(options: AppOptions): App {
       origins.allow(request, response);
       const ms = Math.round((performance.now() - startedAt) * 100) / 100;
       // The path without its query: that may hold a signature.
-      core.log.info(
-        { requestId: id, method: request.method, path: url.pathname, status: response.status, ms },
-        "request",
-      );
+      logRequest({ requestId: id, method: request.method, path: target.path, status: response.status, ms });
       return response;
     },
   };
+}
+
+type Target = { readonly path: string; readonly query: string };
+
+/** The path without a slash at its end, and the query with its question mark. By hand: URL costs 2 µs. */
+function targetOf(url: string): Target {
+  const start = url.indexOf("/", url.indexOf("//") + 2);
+  const mark = url.indexOf("?", start);
+  const path = mark === -1 ? url.slice(start) : url.slice(start, mark);
+  const trimmed = path.length > 1 && path.endsWith("/") ? path.replace(/\/+$/, "") : path;
+  return { path: trimmed === "" ? "/" : trimmed, query: mark === -1 ? "" : url.slice(mark) };
 }
 
 /** The two registration forms share a path: with a password it is the accounts form. */
@@ -169,16 +199,26 @@ function isStatsForm(body: unknown): boolean {
 
 /** A copy of the request and what its JSON says; a body that is too large or no JSON is left to the API. */
 async function peekJson(request: Request): Promise<[Request, unknown]> {
-  if (Number(request.headers.get("Content-Length") ?? Number.POSITIVE_INFINITY) > MAX_BODY_BYTES) {
-    return [request, null];
-  }
-  const bytes = await request.arrayBuffer();
+  if (Number(request.headers.get("Content-Length") ?? 0) > MAX_BODY_BYTES) return [request, null];
+  const bytes = await readUpTo(request, MAX_BODY_BYTES + 1);
   const copy = new Request(request.url, { method: request.method, headers: request.headers, body: bytes });
   try {
     return [copy, JSON.parse(new TextDecoder().decode(bytes))];
   } catch {
     return [copy, null];
   }
+}
+
+/** Of a larger body only the beginning, which is still too large for the API. */
+async function readUpTo(request: Request, most: number): Promise<Uint8Array<ArrayBuffer>> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of request.body ?? []) {
+    chunks.push(chunk);
+    length += chunk.byteLength;
+    if (length >= most) break;
+  }
+  return new Uint8Array(Buffer.concat(chunks).subarray(0, most));
 }
 
 const unknownPage = (path: string) =>

@@ -141,31 +141,33 @@ describe("walking all pages while others write", () => {
     await run();
   }
 
-  test.each([{}, { search: "title" }, { author: "own" }])(
-    "posts by created_at, %p: every one exactly once, in the order of their making",
-    async (more) => {
-      await fc.assert(
-        fc.asyncProperty(...scenario, (count, limit, additions) =>
-          inFreshApp(async () => {
-            const { author: own, ...rest } = { author: undefined, ...more };
-            const query = { ...rest, ...(own ? { author_id: author.uuid } : {}), sort: "created_at" };
-            const before = await several(count, post);
-            const walked = await walk(POSTS, { ...query, limit: `${limit}` }, before, additions, post);
-            expect(walked.seen).toEqual([...before, ...walked.made]);
-          }),
-        ),
-        { numRuns: 25 },
-      );
-    },
-  );
+  test.each([
+    ["all", {}],
+    ["found", { search: "title" }],
+    ["an author's", { author: "own" }],
+  ])("%s posts by created_at: every one exactly once, in the order of their making", async (_which, more) => {
+    await fc.assert(
+      fc.asyncProperty(...scenario, (count, limit, additions) =>
+        inFreshApp(async () => {
+          const { author: own, ...rest } = { author: undefined, ...more };
+          const query = { ...rest, ...(own ? { author_id: author.uuid } : {}), sort: "created_at" };
+          const before = await several(count, post);
+          const walked = await walk(POSTS, { ...query, limit: `${limit}` }, before, additions, post);
+          expect(walked.seen).toEqual([...before, ...walked.made]);
+        }),
+      ),
+      { numRuns: 25 },
+    );
+  });
 
-  test("posts in the default order, the newest first: none is missed; who comes again has been seen before", async () => {
+  test("posts in the default order, the newest first: none that was there is missed, but some come twice", async () => {
     await fc.assert(
       fc.asyncProperty(...scenario, (count, limit, additions) =>
         inFreshApp(async () => {
           const before = await several(count, post);
-          const { seen } = await walk(POSTS, { limit: `${limit}` }, before, additions, post);
-          expect([...new Set(seen)]).toEqual(before.toReversed());
+          const { seen, made } = await walk(POSTS, { limit: `${limit}` }, before, additions, post);
+          const old = seen.filter((id) => !made.includes(id));
+          expect([...new Set(old)]).toEqual(before.toReversed());
         }),
       ),
       { numRuns: 40 },

@@ -11,7 +11,7 @@ const JOBS_GRACE_MS = 6_000;
 /** A worker process: makes documents until it is told to end. */
 export async function work(flags: Flags = {}): Promise<void> {
   const { config, warnings } = loadSettings(flags);
-  const log = await openLog({ level: config.logLevel, format: config.logFormat });
+  const { log } = await openLog({ level: config.logLevel, format: config.logFormat });
   for (const warning of warnings) log.warn(warning);
   const secrets = await prepareDataDir(config.dataDir);
   const lock = lockWorker(config.dataDir);

@@ -22,7 +22,7 @@ const JOBS_GRACE_MS = 5_000;
 /** Starts the server and its worker; resolves when it listens. */
 export async function serve(flags: Flags): Promise<void> {
   const { config, warnings } = loadSettings(flags);
-  const log = await openLog({ level: config.logLevel, format: config.logFormat });
+  const { log, logRequest } = await openLog({ level: config.logLevel, format: config.logFormat });
   for (const warning of warnings) log.warn(warning);
   const addressOf = createAddressOf(config.trustProxy);
   const secrets = await prepareDataDir(config.dataDir);
@@ -43,7 +43,15 @@ export async function serve(flags: Flags): Promise<void> {
   const server = listen(config, (request, peer) => app?.fetch(request, peer) ?? notYet());
   port = server.port ?? port;
   const origins = createOrigins({ publicUrl: publicUrl(), port, allowed: config.corsOrigins });
-  app = createApp({ core, origins, addressOf, verifyLink, limits: config.limits, isStopping: () => stopping });
+  app = createApp({
+    core,
+    origins,
+    addressOf,
+    verifyLink,
+    limits: config.limits,
+    logRequest,
+    isStopping: () => stopping,
+  });
 
   const producer = config.workerConcurrency === 0 ? null : await startWorker();
   process.stdout.write(banner({ config, publicUrl: publicUrl(), hasAdmin: await roles.hasAdmin(core) }));

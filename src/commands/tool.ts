@@ -9,7 +9,7 @@ export async function withCore<T>(
   command: (composition: Composition, config: Config) => Promise<T>,
 ): Promise<T> {
   const { config } = loadSettings(flags);
-  const log = await openLog({ level: "warn", format: config.logFormat });
+  const { log } = await openLog({ level: "warn", format: config.logFormat });
   const secrets = await prepareDataDir(config.dataDir);
   const publicUrl = () => config.publicUrl ?? `http://${config.host}:${config.port}`;
   // A tool makes no documents and sends no nudge, so it opens no broker and no bucket.

@@ -206,6 +206,20 @@ export async function getActiveByUsername(core: Core, username: string): Promise
   return account === undefined || account.deactivatedAt !== null ? notFound() : account;
 }
 
+const idByUsernameKey = prepared((db) =>
+  db
+    .select({ id: accounts.id })
+    .from(accounts)
+    .where(and(eq(accounts.usernameKey, sql.placeholder("key")), isNull(accounts.deactivatedAt)))
+    .prepare(),
+);
+
+/** As getActiveByUsername, where the number is enough. */
+export async function getActiveIdByUsername(core: Core, username: string): Promise<number> {
+  const found = await idByUsernameKey(core.db).get({ key: usernameKey(username) });
+  return found === undefined ? notFound() : found.id;
+}
+
 /** The account that signs in with this address, else the oldest that has it. Throws `accountNotFound`. */
 export async function getByEmail(core: Core, email: string): Promise<Account> {
   const [account] = await core.db

@@ -35,7 +35,15 @@ export async function create(
   const [[row]] = await core.db.batch([
     core.db
       .insert(invitations)
-      .values({ code, createdBy: actor.id, roleId: given?.id ?? null, uses, usesLeft: uses, expiresAt, createdAt: now })
+      .values({
+        code,
+        createdBy: actor.id,
+        roleId: given?.id ?? null,
+        uses,
+        usesLeft: uses,
+        expiresAt,
+        createdAt: now,
+      })
       .returning(),
     audit.recording(core, {
       actorId: actor.id,

@@ -91,7 +91,10 @@ export async function requireToWrite(core: Core, actor: Account, accountId: numb
   await requireSelfOr(core, actor, accountId, "users.write");
   if (actor.id === accountId) return;
   if ((await firstLacking(core, actor, await heldBy(core, { id: accountId }))) === null) return;
-  throw new DomainError("forbidden", "You may not do this to a user who has permissions that you do not have.");
+  throw new DomainError(
+    "forbidden",
+    "You may not do this to a user who has permissions that you do not have.",
+  );
 }
 
 const ADMIN_EXISTS = sql`EXISTS (SELECT 1 FROM effective_roles held JOIN roles ON roles.id = held.role_id

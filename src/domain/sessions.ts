@@ -79,6 +79,29 @@ export async function findWithAccount(core: Core, sessionId: string): Promise<Au
   return (await findSession(core.db).get({ id: sessionId })) ?? null;
 }
 
+// What was read is good until the next commit, here or in another process: the count of ours and SQLite's data
+// version tell, at a fifth of the cost of reading and mapping the rows again.
+type Known = { dataVersion: number; commits: number; rows: Map<string, Authenticated> };
+const knownOf = new WeakMap<Core["db"], Known>();
+const MAX_KNOWN = 10_000;
+
+async function findKnown(core: Core, sessionId: string): Promise<Authenticated | null> {
+  const dataVersion = core.db.dataVersion();
+  // A remote database does not tell when something was written.
+  if (dataVersion === null) return findWithAccount(core, sessionId);
+  const { commits } = core.db.counters();
+  let known = knownOf.get(core.db);
+  if (known === undefined || known.dataVersion !== dataVersion || known.commits !== commits) {
+    known = { dataVersion, commits, rows: new Map() };
+    knownOf.set(core.db, known);
+  }
+  const row = known.rows.get(sessionId);
+  if (row !== undefined) return row;
+  const found = await findWithAccount(core, sessionId);
+  if (found !== null && known.rows.size < MAX_KNOWN) known.rows.set(sessionId, found);
+  return found;
+}
+
 /**
  * Whose token this is. The row decides, on every request: a revoked session or a deactivated account is refused
  * at once. Throws `unauthorized`, `tokenInvalid` or `tokenExpired`.
@@ -91,8 +114,8 @@ export async function authenticate(
   if (token === null) throw new DomainError("unauthorized", "A token is required.");
   const now = core.clock();
   const claims = core.tokens.verify(token, purpose, now);
-  const found = await findSession(core.db).get({ id: claims.sid });
-  if (found === undefined || found.account.uuid !== claims.sub) throw ended();
+  const found = await findKnown(core, claims.sid);
+  if (found === null || found.account.uuid !== claims.sub) throw ended();
   const { account, session } = found;
   if (session.revokedAt !== null || session.expiresAt <= now || account.deactivatedAt !== null) throw ended();
   if (now - session.lastUsedAt > TOUCH_EVERY_MS) touch(core, session.id, now);

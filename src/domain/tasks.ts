@@ -2,7 +2,7 @@ import { and, desc, eq, inArray, lte, type SQL, sql } from "drizzle-orm";
 import { alias } from "drizzle-orm/sqlite-core";
 import { prepared } from "../../db/prepare.ts";
 import { accounts, reportTasks, TASK_STATUSES } from "../../db/schema.ts";
-import { type Account, getActive, getActiveByUsername } from "./accounts.ts";
+import { type Account, getActive, getActiveIdByUsername } from "./accounts.ts";
 import type { Core } from "./core.ts";
 import { DomainError } from "./errors.ts";
 import { isUuid, newId } from "./ids.ts";
@@ -31,9 +31,9 @@ const insertTask = prepared((db) =>
 
 /** Asks for a document about a user; answers the task's id once it is stored. Throws `accountNotFound`. */
 export async function create(core: Core, actor: Account, username: string): Promise<string> {
-  const subject = await getActiveByUsername(core, username);
+  const subjectId = await getActiveIdByUsername(core, username);
   const id = newId();
-  await insertTask(core.db).run({ id, subjectId: subject.id, requestedBy: actor.id, now: core.clock() });
+  await insertTask(core.db).run({ id, subjectId, requestedBy: actor.id, now: core.clock() });
   core.queue.nudge();
   return id;
 }

@@ -7,8 +7,6 @@ export type RequestInfo = {
   address(): string;
   /** After how many seconds of silence the connection is closed; 0 is never. */
   idleTimeout(seconds: number): void;
-  /** Set when the caller's limit is used up: the API refuses the request in its own words. */
-  readonly retryAfterSeconds: number | null;
 };
 
 /** Every API is a Hono app of this environment. */

@@ -29,7 +29,7 @@ export const failures = <T extends z.ZodType, S extends number>(
 
 const EVERYWHERE = [429, 500, 503];
 
-const REASONS: Readonly<Record<number, string>> = {
+export const REASONS: Readonly<Record<number, string>> = {
   400: "The input is malformed or invalid",
   401: "The token is missing, invalid, expired or revoked",
   403: "Not permitted",

@@ -1,8 +1,7 @@
 import type { Hook } from "@hono/zod-openapi";
 import { z } from "@hono/zod-openapi";
-import type { MiddlewareHandler } from "hono";
+import type { Hono, MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
-import { DomainError } from "../domain/errors.ts";
 import type { Env } from "./context.ts";
 import { RequestError } from "./failures.ts";
 
@@ -11,19 +10,14 @@ export const MAX_BODY_BYTES = 64 * 1024;
 const tooLarge = () =>
   new RequestError("bodyTooLarge", `The body is larger than ${MAX_BODY_BYTES / 1024} KiB.`);
 
-/** Refuses a caller whose limit is used up; the first thing that every API does. */
-export function refuseLimited(): MiddlewareHandler<Env> {
-  return async function checkLimit(c, next) {
-    const { retryAfterSeconds } = c.env;
-    if (retryAfterSeconds === null) return next();
-    throw new DomainError("rateLimited", `Too many requests. Try again in ${retryAfterSeconds} seconds.`, {
-      retryAfterSeconds,
-    });
-  };
+const WITH_BODY = ["POST", "PUT", "PATCH", "DELETE"];
+
+/** Declares that a body of any request must be JSON of at most MAX_BODY_BYTES. */
+export function requireJson(app: Hono<Env>): void {
+  app.on(WITH_BODY, "*", jsonBody());
 }
 
-/** A body that is there must be JSON of at most MAX_BODY_BYTES. */
-export function jsonBody(): MiddlewareHandler<Env> {
+function jsonBody(): MiddlewareHandler<Env> {
   // Counts a body of unknown length while it arrives; a known length is refused before a byte is read.
   const counting = bodyLimit({
     maxSize: MAX_BODY_BYTES,

@@ -9,7 +9,9 @@ const ANY = "ANY";
 export function unknownRoute(app: Hono<Env>): NotFoundHandler<Env> {
   const methodsOf = new Map<string, Set<string>>();
   for (const { method, path } of app.routes) {
-    if (method !== "ALL") methodsOf.set(path, (methodsOf.get(path) ?? new Set()).add(method));
+    // What stands before all routes is none.
+    if (method !== "ALL" && path !== "/*")
+      methodsOf.set(path, (methodsOf.get(path) ?? new Set()).add(method));
   }
   const paths = new TrieRouter<Set<string>>();
   for (const [path, methods] of methodsOf) paths.add(ANY, path, methods);

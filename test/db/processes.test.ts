@@ -66,12 +66,12 @@ test("a lock held for too long makes writes unavailable, reads go on, and it wor
     "unavailable",
   ]);
   expect(performance.now() - began).toBeGreaterThan(BUSY_DEADLINE_MS - 10);
-  expect(performance.now() - began).toBeLessThan(BUSY_DEADLINE_MS * 1.8);
+  expect(performance.now() - began).toBeLessThan(6_800);
   expect(lag()).toBeLessThan(GENEROUS_LAG_MS);
   expect(await exited).toBe(0);
   await insertAccount(db, "d");
   expect(await usernames(db)).toEqual(["d"]);
-});
+}, 20_000);
 
 test("every write that was answered is there after SIGKILL", async () => {
   const writer = shop.child([WRITER, shop.path]);

@@ -101,7 +101,10 @@ describe.each(implementations)("$name keeps the promises of a Mailer", ({ open }
         const mail = await byNumber(number);
         expect(names(mail)).toEqual(names(plain));
         expect(valuesOf(mail, "to")).toEqual(["ann@example.org"]);
-        if (!end.startsWith("=?")) expect(asOneLine(mail?.subject ?? "")).toBe(asOneLine(subject));
+        // What is written like an encoded word is one to whoever reads it.
+        if (end.startsWith("=?")) return;
+        expect(mail?.subject).not.toMatch(/[\p{Cc}\u2028\u2029]/u);
+        expect(asOneLine(mail?.subject ?? "")).toBe(asOneLine(subject));
       }),
       { numRuns: 60 },
     );

@@ -156,6 +156,43 @@ describe("when it sends", () => {
     await eventually(async () => (await waiting(core)) === 0);
   });
 
+  test("a nudge before the start or after the stop asks nothing of the database", async () => {
+    const app = await openApp();
+    const db = new Proxy(app.core.db, {
+      get() {
+        throw new Error("the database was asked");
+      },
+    });
+    const sender = openSender({ ...app.core, db });
+    sender.nudge();
+    await sender.stop(1_000);
+    sender.start();
+    sender.nudge();
+    await sender.stop(1_000);
+    expect(app.logged).toEqual([]);
+  });
+
+  test("a nudge at the very end of a round is not lost", async () => {
+    const app = await openApp(false);
+    const { tried, mailer } = fakeMailer(() => {});
+    await queueing(app.core, reset("ann@example.org", app.core));
+    await app.core.db.update(mails).set({ dueAt: app.now + 60_000 });
+    let asked = 0;
+    const clock = () => {
+      const { now } = app;
+      asked += 1;
+      // First the claim asks, then the end of the round, how long to wait: the mail becomes due just after.
+      if (asked === 2) {
+        app.now += 60_000;
+        sender.nudge();
+      }
+      return now;
+    };
+    const sender = openSender({ ...app.core, mailer, clock });
+    sender.start();
+    await eventually(() => tried.length === 1);
+  });
+
   test("without a nudge it finds them at the next sweep", async () => {
     const app = await openApp();
     const { tried, mailer } = fakeMailer(() => {});

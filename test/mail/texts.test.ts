@@ -106,6 +106,12 @@ describe("what strangers choose", () => {
     );
   });
 
+  test("a name of any length is shown as 64 characters", () => {
+    for (const text of mails("x".repeat(5_000))) {
+      expect(write(text, "en", URL_OF_OURS).text).toContain(`Hello ${"x".repeat(64)}…,`);
+    }
+  });
+
   test("an ampersand is not read as markup", () => {
     const { html } = write(mails("a&lt;b&b")[0] as MailText, "en", URL_OF_OURS);
     expect(html).toContain("a&amp;lt;b&amp;b");

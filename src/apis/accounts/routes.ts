@@ -1,7 +1,7 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Core } from "../../domain/core.ts";
 import type { Env } from "../../http/context.ts";
-import { jsonBody, refuseInvalid, refuseLimited } from "../../http/input.ts";
+import { refuseInvalid, requireJson } from "../../http/input.ts";
 import type { Origins } from "../../http/origins.ts";
 import { unknownRoute } from "../../http/unknown-route.ts";
 import { apiErrors } from "../api-errors.ts";
@@ -14,7 +14,7 @@ import { addUsersRoutes } from "./users-routes.ts";
 export function createAccountsApi(core: Core, origins: Origins): OpenAPIHono<Env> {
   const app = new OpenAPIHono<Env>({ strict: false, defaultHook: refuseInvalid });
   app.onError(apiErrors(core.log));
-  app.use(refuseLimited(), jsonBody());
+  requireJson(app);
   addBlogRoutes(app, core, origins);
   addAuthRoutes(app, core, origins);
   addUsersRoutes(app, core, origins);

@@ -7,6 +7,7 @@ import { ApiError } from "../api-errors.ts";
 import { fullName } from "./auth-contract.ts";
 
 const tags = ["accounts"];
+const MAX_SEARCH_CHARACTERS = 200;
 const Uuid = z.uuid();
 const Time = z.string().openapi({ format: "date-time", example: "2026-04-14T10:30:00Z" });
 const nullable = z.string().nullable();
@@ -64,7 +65,9 @@ export const listUsers = createRoute({
   request: {
     query: z.object({
       ...pageQuery(20),
-      search: z.string().max(200).optional().openapi({ description: "In e-mail addresses and names" }),
+      search: text(0, MAX_SEARCH_CHARACTERS)
+        .optional()
+        .openapi({ description: "In e-mail addresses and names" }),
       is_active: z
         .enum(["true", "false"])
         .transform((value) => value === "true")

@@ -9,7 +9,7 @@ import { contactsVisibleTo } from "../../domain/privacy.ts";
 import * as sessions from "../../domain/sessions.ts";
 import * as usernames from "../../domain/usernames.ts";
 import type { ApiContext, Env } from "../../http/context.ts";
-import { jsonBody, refuseInvalid, refuseLimited } from "../../http/input.ts";
+import { refuseInvalid, requireJson } from "../../http/input.ts";
 import { jsonArrayStream } from "../../http/json-stream.ts";
 import type { Origins } from "../../http/origins.ts";
 import { authenticated, clientOf, findToken } from "../../http/token.ts";
@@ -30,8 +30,6 @@ export function createCabinetApi(core: Core, origins: Origins): OpenAPIHono<Env>
   const app = new OpenAPIHono<Env>({ strict: false, defaultHook: refuseInvalid });
   app.onError(cabinetErrors(core.log));
 
-  app.use(refuseLimited());
-
   // Declared before the bodies of all others must be JSON, and read by hand: nobody unknown sends us 2 MiB.
   app.post(contract.editAvatar.path, async function editAvatar(c) {
     const { account } = await authenticated(core, origins, c);
@@ -40,7 +38,7 @@ export function createCabinetApi(core: Core, origins: Origins): OpenAPIHono<Env>
     return c.json({ avatar: avatars.urlOf(core, changed) }, 200, NO_STORE);
   });
 
-  app.use(jsonBody());
+  requireJson(app);
 
   /** Public look-ups show more to who is signed in; a token that does not work counts as none there. */
   async function speller(c: ApiContext) {

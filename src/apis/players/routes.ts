@@ -9,7 +9,7 @@ import * as sessions from "../../domain/sessions.ts";
 import * as statistics from "../../domain/statistics.ts";
 import * as tasks from "../../domain/tasks.ts";
 import type { ApiContext, Env } from "../../http/context.ts";
-import { jsonBody, refuseInvalid, refuseLimited } from "../../http/input.ts";
+import { refuseInvalid, requireJson } from "../../http/input.ts";
 import { jsonArrayStream } from "../../http/json-stream.ts";
 import type { Origins } from "../../http/origins.ts";
 import { authenticated, clientOf, findToken } from "../../http/token.ts";
@@ -27,7 +27,7 @@ const STREAM_IDLE_SECONDS = 60;
 export function createPlayersApi(core: Core, origins: Origins): OpenAPIHono<Env> {
   const app = new OpenAPIHono<Env>({ strict: false, defaultHook: refuseInvalid });
   app.onError(playersErrors(core.log));
-  app.use(refuseLimited(), jsonBody());
+  requireJson(app);
 
   /** Public look-ups show more to who is signed in; a token that does not work counts as none there. */
   async function speller(c: ApiContext) {

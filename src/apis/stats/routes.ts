@@ -5,7 +5,7 @@ import { contactsVisibleTo } from "../../domain/privacy.ts";
 import * as sessions from "../../domain/sessions.ts";
 import * as tasks from "../../domain/tasks.ts";
 import type { Env } from "../../http/context.ts";
-import { jsonBody, refuseInvalid, refuseLimited } from "../../http/input.ts";
+import { refuseInvalid, requireJson } from "../../http/input.ts";
 import type { Origins } from "../../http/origins.ts";
 import { authenticated, clientOf } from "../../http/token.ts";
 import { unknownRoute } from "../../http/unknown-route.ts";
@@ -21,7 +21,7 @@ export function createStatsApi(core: Core, origins: Origins): OpenAPIHono<Env> {
   const app = new OpenAPIHono<Env>({ strict: false, defaultHook: refuseInvalid });
   const taskEvents = createTaskEvents(core);
   app.onError(apiErrors(core.log));
-  app.use(refuseLimited(), jsonBody());
+  requireJson(app);
 
   app.openapi(contract.register, async function register(c) {
     const { username, email, avatar = null, sex, invitation } = c.req.valid("json");

@@ -1,3 +1,4 @@
+import { REASONS } from "../describe.ts";
 import type { Answer, Document, Operation } from "./merge.ts";
 
 // What is the same for every answer of every API is described once and referred to.
@@ -33,14 +34,24 @@ export function withSharedAnswers(document: Document): Document {
     return Bun.deepEquals(failures[name], full) ? { $ref: `#/components/responses/${name}` } : full;
   }
 
-  const paths = mapOperations(document, (operation) => ({
+  const paths = mapOperations(document, (method, operation) => ({
     ...operation,
     responses: Object.fromEntries(
-      Object.entries(operation.responses).map(([status, given]) => [status, referred(status, given)]),
+      Object.entries(responsesOf(method, operation)).map(([status, given]) => [
+        status,
+        referred(status, given),
+      ]),
     ),
   }));
   const components = { ...document.components, headers: HEADERS, responses: failures };
   return { ...document, paths, components } as Document;
+}
+
+/** A change that the cookie signs is refused to another site's page, in the words of every API. */
+function responsesOf(method: string, { security, responses }: Operation): Operation["responses"] {
+  const { 503: failure } = responses;
+  if (security === undefined || method === "get" || failure === undefined) return responses;
+  return { 403: { ...failure, description: REASONS[403] ?? "" }, ...responses };
 }
 
 /** "ApiError404" of a failure whose body is one named schema. */
@@ -50,12 +61,12 @@ function failureName(status: string, { content }: Answer): string | null {
   return Number(status) >= 400 && isNamed ? `${String(schema.$ref).split("/").at(-1)}${status}` : null;
 }
 
-function mapOperations(document: Document, change: (operation: Operation) => object): object {
+function mapOperations(document: Document, change: (method: string, operation: Operation) => object): object {
   return Object.fromEntries(
     Object.entries(document.paths ?? {}).map(([path, item]) => [
       path,
       Object.fromEntries(
-        Object.entries(item).map(([method, operation]) => [method, change(operation as Operation)]),
+        Object.entries(item).map(([method, operation]) => [method, change(method, operation as Operation)]),
       ),
     ]),
   );
