@@ -2,7 +2,7 @@ import { drizzle, type SqliteRemoteDatabase } from "drizzle-orm/sqlite-proxy";
 import type { Connection } from "./connection.ts";
 import type { GroupLimits } from "./group-commit.ts";
 import { openLocal } from "./local.ts";
-import { openRemote, type RemoteLimits } from "./remote.ts";
+import type { RemoteLimits } from "./remote.ts";
 import * as schema from "./schema.ts";
 import { parseDatabaseUrl } from "./url.ts";
 
@@ -29,7 +29,8 @@ export async function openDatabase(url: string, options: OpenOptions = {}): Prom
   const connection =
     location.kind === "local"
       ? await openLocal(location.path, limits)
-      : openRemote(location.url, options.authToken, limits);
+      : // Loaded where it is used: its client is a good part of the start's time.
+        (await import("./remote.ts")).openRemote(location.url, options.authToken, limits);
   const { query, batch, ...members } = connection;
   return Object.assign(drizzle(query, batch, { schema }), members);
 }

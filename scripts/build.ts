@@ -10,6 +10,9 @@ const build = Bun.spawn(
     "--minify-whitespace",
     "--minify-syntax",
     "--sourcemap=none",
+    // Parsed already: a third of the time to the first answer, for 10 MB more.
+    "--bytecode",
+    "--format=esm",
     // A .env or bunfig.toml that happens to lie in the working directory is none of its business.
     "--no-compile-autoload-dotenv",
     "--no-compile-autoload-bunfig",

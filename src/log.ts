@@ -18,7 +18,7 @@ export type RequestLog = (line: RequestLine) => void;
 export type OpenLog = { readonly log: Log; readonly logRequest: RequestLog };
 
 const FLUSH_EVERY_MS = 250;
-const FLUSH_BYTES = 32 * 1024;
+const FLUSH_BYTES = 16 * 1024;
 // When nobody reads our output, lines beyond this are lost rather than memory.
 const MAX_WAITING_BYTES = 8 * 1024 * 1024;
 
@@ -43,6 +43,7 @@ export async function openLog({ level, format }: LogOptions): Promise<OpenLog> {
     dest: 1,
     sync: false,
     minLength: FLUSH_BYTES,
+    maxWrite: 4 * FLUSH_BYTES,
     maxLength: MAX_WAITING_BYTES,
   });
   setInterval(() => destination.flush(), FLUSH_EVERY_MS).unref();

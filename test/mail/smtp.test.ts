@@ -64,6 +64,17 @@ describe("what the server refuses", () => {
     expect(server.mails).toHaveLength(1);
   });
 
+  test("a sender that is refused may be mended: it is no fault of the mail's", async () => {
+    const server = await openServer();
+    server.senderAnswers.push(553);
+    const mailer = openMailer(server.url);
+    const failure = await failureOf(mailer.send(MAIL));
+    expect(failure).not.toBeInstanceOf(MailRefusedError);
+    expect(failure.message).toContain("did not take the sender (553");
+    await mailer.send(MAIL);
+    expect(server.mails).toHaveLength(1);
+  });
+
   test.each([
     [554, true],
     [552, true],

@@ -34,6 +34,8 @@ export type TestSmtpServer = {
   readonly refused: Set<string>;
   /** Recipients that are answered 451 so many times. */
   readonly deferred: Map<string, number>;
+  /** The codes that the next senders are answered instead of 250. */
+  readonly senderAnswers: number[];
   /** The codes that the next mails are answered after DATA instead of 250. */
   readonly answers: number[];
   /** What happens to the connections of the next mails. */
@@ -58,6 +60,7 @@ export async function startSmtp({ login, tls = "none" }: SmtpServerOptions = {})
     asked: [] as string[],
     refused: new Set<string>(),
     deferred: new Map<string, number>(),
+    senderAnswers: [] as number[],
     answers: [] as number[],
     cuts: [] as TestSmtpServer["cuts"],
   };
@@ -113,6 +116,10 @@ export async function startSmtp({ login, tls = "none" }: SmtpServerOptions = {})
       onConnect: (_session, done) => {
         connections += 1;
         done();
+      },
+      onMailFrom: (_address, _session, done) => {
+        const code = state.senderAnswers.shift();
+        done(code === undefined ? null : answer(code, "Nobody like you may send here."));
       },
       onRcptTo: ({ address }, _session, done) => done(recipientAnswer(address)),
       onData: (stream, session, done) => {
