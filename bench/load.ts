@@ -7,6 +7,13 @@ export type LoadSpec = {
   readonly connections: number;
   /** A whole HTTP/1.1 request; every connection sends it again when the answer is there. */
   readonly request: string;
+  /** Instead of the same again: each connection posts the value of this field of its last answer. */
+  readonly rotating?: {
+    readonly path: string;
+    readonly field: string;
+    /** One for each connection. */
+    readonly first: readonly string[];
+  };
   /** Not counted, at the beginning. */
   readonly warmUpMs: number;
   /** At most; `stop` may end it earlier. */
@@ -64,20 +71,21 @@ export function startLoad(spec: LoadSpec): Load {
     reject(error);
   }
 
-  function connect(): void {
+  function connect(index: number): void {
     let sentAt = 0;
+    let next = spec.rotating === undefined ? request : posting(spec.rotating, spec.rotating.first[index]);
     const send = (socket: Socket<undefined>) => {
       sentAt = performance.now();
-      if (socket.write(request) !== request.length)
-        fail(new Error("a request did not fit the socket's buffer"));
+      if (socket.write(next) !== next.length) fail(new Error("a request did not fit the socket's buffer"));
     };
     let current: Socket<undefined>;
-    const read = responseReader((status) => {
+    const read = responseReader((status, response) => {
       if (ended) return;
       const now = performance.now();
       answers += 1;
       if (sentAt >= measuredFrom) durations.add(now - sentAt);
       if (status < 200 || status > 299) failures[status] = (failures[status] ?? 0) + 1;
+      if (spec.rotating !== undefined) next = posting(spec.rotating, fieldOf(spec.rotating.field, response));
       send(current);
     });
     Bun.connect({
@@ -106,6 +114,26 @@ export function startLoad(spec: LoadSpec): Load {
     measuredFrom = performance.now();
     endTimer = setTimeout(end, spec.measureMs);
   }, spec.warmUpMs);
-  for (let index = 0; index < spec.connections; index++) connect();
+  for (let index = 0; index < spec.connections; index++) connect(index);
   return { result: promise, stop: end };
+}
+
+function posting(
+  { path, field }: { readonly path: string; readonly field: string },
+  value: string | undefined,
+): Buffer {
+  const body = JSON.stringify({ [field]: value });
+  return Buffer.from(
+    `POST ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+    "latin1",
+  );
+}
+
+function fieldOf(field: string, response: Buffer): string | undefined {
+  const name = `"${field}":"`;
+  const start = response.indexOf(name, 0, "latin1") + name.length;
+  return start < name.length
+    ? undefined
+    : response.toString("latin1", start, response.indexOf('"', start, "latin1"));
 }

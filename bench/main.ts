@@ -1,4 +1,5 @@
 import { cpus, loadavg } from "node:os";
+import { blog } from "./blog.ts";
 import { createLab, type Lab } from "./lab.ts";
 import { coldStart } from "./measures/cold-start.ts";
 import { documentLatency } from "./measures/document-latency.ts";
@@ -7,6 +8,7 @@ import type { Measure } from "./measures/measure.ts";
 import { profileReads } from "./measures/profile-reads.ts";
 import { readsBesideDocuments } from "./measures/reads-beside-documents.ts";
 import { rendering } from "./measures/rendering.ts";
+import { signIn } from "./measures/sign-in.ts";
 import { taskCreation } from "./measures/task-creation.ts";
 import type { Row } from "./row.ts";
 import { table } from "./table.ts";
@@ -15,6 +17,8 @@ const MEASURES: Readonly<Record<string, Measure>> = {
   "profile-reads": profileReads,
   "task-creation": taskCreation,
   rendering,
+  "sign-in": signIn,
+  blog,
   "document-latency": documentLatency,
   "reads-beside-documents": readsBesideDocuments,
   "cold-start": coldStart,

@@ -4,10 +4,12 @@ const CHUNKED = /\r\ntransfer-encoding:[^\r]*chunked/i;
 const NO_BODY = new Set([204, 304]);
 
 /**
- * Splits what a connection receives into responses and calls `onResponse` with the status of each that is
+ * Splits what a connection receives into responses and calls `onResponse` with each that is
  * complete. Knows Content-Length and chunked bodies; throws for anything else.
  */
-export function responseReader(onResponse: (status: number) => void): (received: Buffer) => void {
+export function responseReader(
+  onResponse: (status: number, response: Buffer) => void,
+): (received: Buffer) => void {
   let kept: Buffer | null = null;
 
   return function read(received) {
@@ -21,8 +23,9 @@ export function responseReader(onResponse: (status: number) => void): (received:
         return;
       }
       const status = Number(bytes.toString("latin1", 9, 12));
+      const response = bytes.subarray(0, end);
       bytes = bytes.subarray(end);
-      onResponse(status);
+      onResponse(status, response);
     }
   };
 }

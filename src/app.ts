@@ -1,4 +1,5 @@
 import { Context, type ErrorHandler, type Hono } from "hono";
+import { getPath } from "hono/utils/url";
 import { createAccountsApi } from "./apis/accounts/routes.ts";
 import { apiErrors } from "./apis/api-errors.ts";
 import { cabinetErrors } from "./apis/cabinet/errors.ts";
@@ -9,6 +10,7 @@ import { createStatsApi } from "./apis/stats/routes.ts";
 import type { VerifyLink } from "./compose.ts";
 import type { Core } from "./domain/core.ts";
 import { DomainError } from "./domain/errors.ts";
+import { createPostViews, type PostViews } from "./domain/post-views.ts";
 import { type AddressOf, network } from "./http/address.ts";
 import { serveAvatar } from "./http/avatar.ts";
 import type { Env, RequestInfo } from "./http/context.ts";
@@ -65,7 +67,11 @@ export type Peer = {
   timeout(request: Request, seconds: number): void;
 };
 
-export type App = { fetch(request: Request, peer: Peer): Promise<Response> };
+export type App = {
+  fetch(request: Request, peer: Peer): Promise<Response>;
+  /** Stores what is written in batches. Call it when no request is running any more, before the database closes. */
+  close(): Promise<void>;
+};
 
 type Api = {
   readonly app: Hono<Env>;
@@ -73,9 +79,9 @@ type Api = {
   readonly errors: ErrorHandler<Env>;
 };
 
-function createApis(core: Core, origins: Origins) {
+function createApis(core: Core, origins: Origins, views: PostViews) {
   return {
-    accounts: { app: createAccountsApi(core, origins), errors: apiErrors(core.log) },
+    accounts: { app: createAccountsApi(core, origins, views), errors: apiErrors(core.log) },
     stats: { app: createStatsApi(core, origins), errors: apiErrors(core.log) },
     players: { app: createPlayersApi(core, origins), errors: playersErrors(core.log) },
     cabinet: { app: createCabinetApi(core, origins), errors: cabinetErrors(core.log) },
@@ -86,7 +92,8 @@ function createApis(core: Core, origins: Origins) {
 export function createApp(options: AppOptions): App {
   const { core, origins, addressOf, verifyLink, isStopping = () => false } = options;
   const logRequest = options.logRequest ?? requestLogOf(core.log);
-  const apis = createApis(core, origins);
+  const views = createPostViews(core);
+  const apis = createApis(core, origins, views);
   const limiter = options.limits ? createRateLimiter(core, options.limits) : null;
   // Made when it is first asked for: it would be a third of the start's time.
   let openApi: string | undefined;
@@ -152,10 +159,12 @@ export function createApp(options: AppOptions): App {
   }
 
   return {
+    close: () => views.close(),
+
     async fetch(request, peer) {
       const startedAt = performance.now();
       const id = requestId(request.headers);
-      const target = targetOf(request.url);
+      const target = targetOf(request);
       const info: RequestInfo = {
         id,
         address: () =>
@@ -184,12 +193,12 @@ export function createApp(options: AppOptions): App {
 type Target = { readonly path: string; readonly query: string };
 
 /** The path without a slash at its end, and the query with its question mark. By hand: URL costs 2 µs. */
-function targetOf(url: string): Target {
-  const start = url.indexOf("/", url.indexOf("//") + 2);
-  const mark = url.indexOf("?", start);
-  const path = mark === -1 ? url.slice(start) : url.slice(start, mark);
+function targetOf(request: Request): Target {
+  // Decoded as Hono decodes it, so that /api/auth/logi%6e is the same here and there: limits go by it.
+  const path = getPath(request);
   const trimmed = path.length > 1 && path.endsWith("/") ? path.replace(/\/+$/, "") : path;
-  return { path: trimmed === "" ? "/" : trimmed, query: mark === -1 ? "" : url.slice(mark) };
+  const mark = request.url.indexOf("?");
+  return { path: trimmed === "" ? "/" : trimmed, query: mark === -1 ? "" : request.url.slice(mark) };
 }
 
 /** The two registration forms share a path: with a password it is the accounts form. */

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { mkdir } from "node:fs/promises";
+import { copyFile, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { openApiDocument } from "../src/openapi.ts";
@@ -107,12 +107,9 @@ describe("in the executable, started somewhere else", () => {
   beforeAll(async () => {
     folder = temporaryFolder();
     const program = join(folder.path, "guildhall");
-    const built = Bun.spawn(["bun", "build", "--compile", "--outfile", program, "src/main.ts"], {
-      cwd: ROOT,
-      stdout: "ignore",
-      stderr: "pipe",
-    });
+    const built = Bun.spawn(["bun", "run", "build"], { cwd: ROOT, stdout: "ignore", stderr: "pipe" });
     if ((await built.exited) !== 0) throw new Error(await new Response(built.stderr).text());
+    await copyFile(join(ROOT, "dist/guildhall"), program);
     const elsewhere = join(folder.path, "elsewhere");
     await mkdir(elsewhere);
     server = await startServer({

@@ -17,10 +17,11 @@ export function banner({ config, publicUrl, hasAdmin }: BannerOptions): string {
   const lines = [
     `Guildhall ${version}`,
     `  app         ${publicUrl}`,
-    `  API         ${publicUrl}/openapi.json`,
+    `  API         ${publicUrl}/docs`,
     `  database    ${remote ? "libSQL server" : config.databaseUrl}`,
     `  queue       ${config.amqpUrl === null ? "in the database" : "RabbitMQ"}`,
     `  documents   ${config.s3 === null ? `files in ${config.dataDir}/documents` : `S3 bucket ${config.s3.bucket}`}`,
+    `  mail        ${config.smtpUrl === null ? `files in ${config.dataDir}/outbox` : "SMTP"}`,
     `  worker      ${worker}`,
   ];
   if (!hasAdmin) {

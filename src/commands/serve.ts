@@ -62,6 +62,7 @@ export async function serve(flags: Flags): Promise<void> {
     const cut = setTimeout(() => server.stop(true), REQUESTS_GRACE_MS);
     await Promise.all([drained, producer?.stop(JOBS_GRACE_MS)]);
     clearTimeout(cut);
+    await app?.close();
     await close();
     lock.release();
   });

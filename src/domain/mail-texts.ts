@@ -27,7 +27,8 @@ export function write(text: MailText, language: string | null, publicUrl: string
   const spoken: Language = /^ru(?![a-z])/i.test(language ?? "") ? "ru" : "en";
   const words = spoken === "ru" ? russian(text) : english(text);
   const link = publicUrl + pathOf(text);
-  const greeting = (spoken === "ru" ? "Здравствуйте, " : "Hello ") + shown(text.username);
+  const name = shown(text.username);
+  const greeting = spoken === "ru" ? `Здравствуйте, ${name}!` : `Hello ${name},`;
   return {
     subject: words.subject,
     text: asText(greeting, words, link),
@@ -138,7 +139,7 @@ function russian(text: MailText): Words {
 }
 
 const asText = (greeting: string, words: Words, link: string): string =>
-  [`${greeting},`, ...words.paragraphs, `${words.button}:\n${link}`, words.closing, "Guildhall"].join("\n\n");
+  [greeting, ...words.paragraphs, `${words.button}:\n${link}`, words.closing, "Guildhall"].join("\n\n");
 
 // No colour of the page's own, so that a mail program's dark mode is left alone.
 const PAGE = "margin:0;padding:24px;font:16px/1.5 -apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif";
@@ -148,7 +149,7 @@ const SMALL = "font-size:14px;opacity:0.75";
 
 function asHtml(language: Language, greeting: string, words: Words, link: string): string {
   const href = escaped(link);
-  const paragraphs = [`${greeting},`, ...words.paragraphs].map((paragraph) => `<p>${escaped(paragraph)}</p>`);
+  const paragraphs = [greeting, ...words.paragraphs].map((paragraph) => `<p>${escaped(paragraph)}</p>`);
   return `<!doctype html>
 <html lang="${language}">
 <head>

@@ -68,7 +68,8 @@ export type SenderLimits = {
 
 const LIMITS: SenderLimits = {
   leaseMs: 2 * 60_000,
-  maxAttempts: 8,
+  // With the delays between them about an hour.
+  maxAttempts: 20,
   sweepEveryMs: 30_000,
   // 2^n seconds up to five minutes, of which a half by chance, so that mails that failed together spread out.
   retryAfterMs: (attempt) => Math.min(2 ** attempt * 1000, 300_000) * (0.5 + Math.random() / 2),

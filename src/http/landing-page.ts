@@ -6,7 +6,8 @@ const PAGE = `<!doctype html>
 <h1>Guildhall</h1>
 <p>The server is running.</p>
 <ul>
-<li><a href="/openapi.json">OpenAPI document</a>: every route with its schemas</li>
+<li><a href="/docs">API documentation</a>: every route, to read and to try</li>
+<li><a href="/openapi.json">OpenAPI document</a>: the same for programs</li>
 <li><a href="/readyz">Readiness</a>: the state of what the server needs</li>
 </ul>
 </html>

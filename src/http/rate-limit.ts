@@ -69,7 +69,8 @@ function countsInMemory(clock: () => number): AddPoints {
     const found = counters.get(key);
     if (found !== undefined && found.expiresAt > now) {
       found.points += points;
-      return found;
+      // A copy: the counter itself moves on before this request has read it.
+      return { ...found };
     }
     const fresh = { points, expiresAt: now + windowMs };
     counters.set(key, fresh);

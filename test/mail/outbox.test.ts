@@ -1,5 +1,4 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { readdirSync, statSync } from "node:fs";
 import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -69,28 +68,45 @@ test("no recipient's name leads out of the folder", async () => {
   for (const name of names) expect(name).toMatch(/^20260414T103000000Z-[0-9a-f]{16}\.eml$/);
 });
 
-test("a reader of the folder never finds half a mail", async () => {
-  const text = "a line of a long mail\n".repeat(200_000);
-  let done = false;
-  const sending = outbox(parent)
-    .send({ ...MAIL, text })
-    .finally(() => {
-      done = true;
-    });
-  const sizes = new Set<number>();
-  const look = () => {
-    for (const name of readdirSync(parent)) {
-      if (name.endsWith(".eml")) sizes.add(statSync(join(parent, name)).size);
+// Another process, since this one may write without a pause to look in.
+const WATCHER = `
+  const { existsSync, readdirSync, statSync } = require("node:fs");
+  const [folder, end] = process.argv.slice(-2);
+  const sizes = new Set();
+  process.stdout.write("ready\\n");
+  while (!existsSync(end)) {
+    for (const name of readdirSync(folder)) {
+      try {
+        if (name.endsWith(".eml")) sizes.add(statSync(folder + "/" + name).size);
+      } catch {}
     }
-  };
-  while (!done) {
-    look();
-    await new Promise((next) => setImmediate(next));
   }
-  await sending;
-  look();
-  expect(sizes.size).toBe(1);
-  expect(await readdir(parent)).toHaveLength(1);
+  process.stdout.write(JSON.stringify([...sizes]));
+`;
+
+test("a reader of the folder never finds half a mail", async () => {
+  const directory = join(parent, "outbox");
+  const end = join(parent, "end");
+  const mailer = outbox(directory);
+  await mailer.check();
+  const watcher = Bun.spawn([process.execPath, "-e", WATCHER, directory, end], { stdout: "pipe" });
+  try {
+    const lines = watcher.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    expect((await lines.read()).value).toBe("ready\n");
+    for (let number = 0; number < 3; number += 1) {
+      await mailer.send({ ...MAIL, text: "a line of a long mail\n".repeat(200_000) });
+    }
+    const sizes = await Promise.all(
+      (await readdir(directory)).map(async (name) => (await stat(join(directory, name))).size),
+    );
+    await Bun.write(end, "");
+    const seen: number[] = JSON.parse((await lines.read()).value ?? "");
+    expect(seen.length).toBeGreaterThan(0);
+    for (const size of seen) expect(sizes).toContain(size);
+  } finally {
+    watcher.kill();
+    await watcher.exited;
+  }
 });
 
 test.if(process.platform === "linux")("does not pass its check where no file can be made", async () => {

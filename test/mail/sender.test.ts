@@ -268,7 +268,7 @@ describe("what fails", () => {
     });
     const core = { ...app.core, mailer };
     await queueing(core, changed("ann@example.org", core));
-    const sender = createMailSender(core);
+    const sender = createMailSender(core, { maxAttempts: 8 });
     closing.push(() => sender.stop(1_000));
     sender.start();
     const waits: number[] = [];

@@ -130,6 +130,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     fetch,
     call: (method, path, call = {}) => send(fetch, method, PUBLIC_URL + path, call),
     async close() {
+      await app.close();
       await queue.close();
       await db.close();
       await rm(directory, { recursive: true, force: true });
