@@ -95,7 +95,7 @@ function commandLine(): Command {
 
   program
     .command("licenses")
-    .description("print the licences of the fonts in the documents")
+    .description("print the licences of the fonts and of the documentation page")
     .action(async () => {
       const { default: notice } = await import("../NOTICE.md", { with: { type: "text" } });
       process.stdout.write(notice);

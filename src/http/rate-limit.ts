@@ -69,12 +69,12 @@ function countsInMemory(clock: () => number): AddPoints {
     const found = counters.get(key);
     if (found !== undefined && found.expiresAt > now) {
       found.points += points;
-      // A copy: the counter itself moves on before this request has read it.
+      // Copies: the counter itself moves on before this request has read it.
       return { ...found };
     }
     const fresh = { points, expiresAt: now + windowMs };
     counters.set(key, fresh);
-    return fresh;
+    return { ...fresh };
   };
 }
 
