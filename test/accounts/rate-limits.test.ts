@@ -242,13 +242,13 @@ describe("sign-in, registration and forgotten passwords", () => {
   });
 
   // The routers decode a path before they match it.
-  test.todo.each(["/api/auth/logi%6e", "/api/auth/%6Cogin", "/api/%61uth/login/", "/api/auth/lo%67in"])(
+  test.each(["/api/auth/logi%6e", "/api/auth/%6Cogin", "/api/%61uth/login/", "/api/auth/lo%67in"])(
     "an encoded path is the same path: %s",
     async (path) => {
       await start();
       await times(10, () => login());
       const answer = await app.call("POST", path, { body: { username: "nobody", password: PASSWORD } });
-      expect([404, 429]).toContain(answer.status);
+      expect(answer.status).toBe(429);
     },
   );
 });
@@ -426,7 +426,7 @@ describe("what is kept", () => {
 });
 
 test("RATE_LIMIT off: no header, no limit, no waiting and no counter", async () => {
-  await start({ limits: undefined as unknown as Limits });
+  app = await startTestApp();
   const settings = app.core.settings as { limitSignIns: boolean };
   settings.limitSignIns = false;
   await member(app, "user");

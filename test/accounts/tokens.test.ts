@@ -85,7 +85,7 @@ const operations = (): [string, Operation][] =>
   );
 
 const protectedRoutes = operations()
-  .filter(([name, { security }]) => (security ?? []).length > 0)
+  .filter(([, { security }]) => (security ?? []).length > 0)
   .map(([name]) => name)
   .sort();
 

@@ -90,6 +90,19 @@ describe("the first start", () => {
     await eventually(async () => (await server.call("GET", path, { token })).status === 200);
   });
 
+  test("the README's walk, word for word, ends with a PDF that names the player and the numbers", async () => {
+    if (![requireTool("curl"), requireTool("pdftotext")].every(Boolean)) return;
+    const server = await serve({ RATE_LIMIT: "on" });
+    const readme = await Bun.file(join(ROOT, "README.md")).text();
+    const walk = /## From nothing to a PDF\n\n```sh\n([\s\S]*?)```/.exec(readme)?.[1] ?? "";
+    expect(walk.trim().split("\n")).toHaveLength(5);
+    const script = walk.replace("http://127.0.0.1:8080", server.url);
+    const child = Bun.spawn(["bash", "-euc", script], { cwd: folder.path, stdout: "pipe", stderr: "pipe" });
+    expect([await child.exited, await new Response(child.stderr).text()]).toEqual([0, ""]);
+    const text = await textOf(await Bun.file(join(folder.path, "ada.pdf")).bytes());
+    for (const wanted of ["ada", "medic", "Win", "30 min"]) expect(text).toContain(wanted);
+  }, 20_000);
+
   test("health, readiness and the OpenAPI document", async () => {
     const server = await serve();
     expect((await server.call("GET", "/healthz")).body).toEqual({ status: "alive" });
