@@ -145,11 +145,17 @@ export function createApp(options: AppOptions): App {
     const [sent, body] = isRegistration ? await peekJson(request) : [request, null];
     const api = apiOf(method, path, query, body);
     if (api === null) return outsideApis(method, path, request.url);
-    const verdict = await limited(request, info, path);
+    const refuse = (error: Error) => api.errors(error, new Context<Env>(request, { env: info, path }));
+    let verdict: Verdict | null;
+    try {
+      verdict = await limited(request, info, path);
+    } catch (error) {
+      return refuse(error instanceof Error ? error : new Error(String(error)));
+    }
     const retryAfterSeconds = verdict?.retryAfterSeconds ?? null;
     const response = await (retryAfterSeconds === null
       ? api.app.fetch(sent, info)
-      : api.errors(tooMany(retryAfterSeconds), new Context<Env>(request, { env: info, path })));
+      : refuse(tooMany(retryAfterSeconds)));
     if (verdict !== null) {
       response.headers.set("X-RateLimit-Limit", String(verdict.limit));
       response.headers.set("X-RateLimit-Remaining", String(verdict.remaining));

@@ -7,8 +7,17 @@ const MAX_USERNAME_CHARACTERS = 64;
 const FORBIDDEN = /[\p{Cc}\p{Cs}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069,/@]/u;
 const SOMETHING_VISIBLE = /[\p{L}\p{N}\p{P}\p{S}]/u;
 
+// One round is not enough: folding can make a form that normalises to something else (J\u030c, final sigma, \u00df).
+const FOLDING_ROUNDS = 3;
+
 /** What makes two usernames the same: compatibility forms and case do not count. */
-export const usernameKey = (username: string): string => username.normalize("NFKC").toLowerCase();
+export function usernameKey(username: string): string {
+  let key = username;
+  for (let round = 0; round < FOLDING_ROUNDS; round++) {
+    key = key.normalize("NFKC").toUpperCase().toLowerCase();
+  }
+  return key.normalize("NFKC");
+}
 
 export const emailKey = (email: string): string => email.trim().toLowerCase();
 

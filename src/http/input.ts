@@ -56,7 +56,7 @@ export const refuseInvalid: Hook<unknown, Env, string, unknown> = (result) => {
       field,
       missing,
       message: issue?.message ?? "",
-      ...(missing || value === undefined || SECRET_FIELD.test(field) ? {} : { value }),
+      ...(missing || value === undefined || field === "body" || SECRET_FIELD.test(field) ? {} : { value }),
     },
   });
 };

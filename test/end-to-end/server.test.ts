@@ -282,3 +282,29 @@ describe("settings", () => {
     expect((await run(["--version"])).out).toMatch(/^\d+\.\d+\.\d+\n$/);
   });
 });
+
+describe("over a real connection", () => {
+  test("a registration of unknown length is read up to the limit, and goes to the form that it is", async () => {
+    const server = await serve();
+    const chunked = (text: string) =>
+      fetch(`${server.url}/api/auth/register`, {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: new Blob([text]).stream(),
+      });
+    const good = await chunked(JSON.stringify({ username: "chunky", email: "c@example.org", sex: "x" }));
+    expect([good.status, await good.json()]).toEqual([
+      200,
+      { result: { refresh_token: expect.any(String) } },
+    ]);
+    const large = await chunked(`{"username":"${"x".repeat(200_000)}"}`);
+    expect([large.status, (await large.json()).error.code]).toEqual([413, "BODY_TOO_LARGE"]);
+  });
+
+  test("a body far above the limit is refused without being read", async () => {
+    const server = await serve();
+    const answer = await server.call("PUT", "/api/users/myself", { body: { sex: "x".repeat(8_000_000) } });
+    expect([answer.status, answer.body.error.code]).toEqual([413, "BODY_TOO_LARGE"]);
+    expect((await server.call("GET", "/healthz")).status).toBe(200);
+  });
+});

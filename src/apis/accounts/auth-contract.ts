@@ -17,7 +17,10 @@ export const newPassword = () =>
     )
     .openapi({ example: "SecurePassword123!" });
 
-export const fullName = () => text(2, 100).openapi({ example: "John Doe" });
+export const fullName = () =>
+  text(2, 100)
+    .refine((name) => name.trim().length >= 2, "is blank")
+    .openapi({ example: "John Doe" });
 const email = () => emailAddress().openapi({ example: "user@example.com" });
 // The cabinet API takes addresses that this one does not, and their owners forget passwords too.
 const anyAddress = () =>
