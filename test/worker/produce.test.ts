@@ -225,10 +225,13 @@ describe("the worker", () => {
     const put = documents.put.bind(documents);
     let running = 0;
     let most = 0;
+    const together = Promise.withResolvers<void>();
     documents.put = async (...given) => {
       running += 1;
       most = Math.max(most, running);
-      await Bun.sleep(20);
+      // The first ones wait for each other: were there fewer lanes, nothing would ever be done.
+      if (running === 3) together.resolve();
+      await together.promise;
       running -= 1;
       return put(...given);
     };
