@@ -10,6 +10,7 @@ import { type By, isVisible, moderates, postNotFound, requireAuthor } from "./po
 import { excerptOf } from "./post-excerpt.ts";
 import { type ListedPost, type PostSort, readPage } from "./post-pages.ts";
 import { matching, type Searches } from "./post-search.ts";
+import { untilCommit } from "./until-commit.ts";
 
 export { POST_STATUSES };
 export type Post = typeof posts.$inferSelect;
@@ -31,7 +32,22 @@ const NOTHING = { rows: [], total: 0 };
  * One page of published posts or of drafts: one's own, or everybody's for who moderates. Sorted by `createdAt` it
  * goes by the order of creation, so that new posts come after all others; upwards, no page shifts under a reader.
  */
-export async function list(
+export function list(
+  core: Core,
+  searches: Searches,
+  viewer: Account | null,
+  query: PostQuery,
+): Promise<Paged<ListedPost>> {
+  const read = () => readList(core, searches, viewer, query);
+  // Published posts are the same for everybody.
+  return query.status === "published" ? known(core, JSON.stringify(query), read) : read();
+}
+
+// With the largest pages about 10 MB.
+const MAX_KNOWN = 200;
+const known = untilCommit<Paged<ListedPost>>(MAX_KNOWN);
+
+async function readList(
   core: Core,
   searches: Searches,
   viewer: Account | null,

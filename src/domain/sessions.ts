@@ -8,6 +8,7 @@ import type { Core } from "./core.ts";
 import { DomainError } from "./errors.ts";
 import { newId } from "./ids.ts";
 import type { Purpose } from "./tokens.ts";
+import { untilCommit } from "./until-commit.ts";
 
 export type Session = typeof sessions.$inferSelect;
 
@@ -79,28 +80,8 @@ export async function findWithAccount(core: Core, sessionId: string): Promise<Au
   return (await findSession(core.db).get({ id: sessionId })) ?? null;
 }
 
-// What was read is good until the next commit, here or in another process: the count of ours and SQLite's data
-// version tell, at a fifth of the cost of reading and mapping the rows again.
-type Known = { dataVersion: number; commits: number; rows: Map<string, Authenticated> };
-const knownOf = new WeakMap<Core["db"], Known>();
 const MAX_KNOWN = 10_000;
-
-async function findKnown(core: Core, sessionId: string): Promise<Authenticated | null> {
-  const dataVersion = core.db.dataVersion();
-  // A remote database does not tell when something was written.
-  if (dataVersion === null) return findWithAccount(core, sessionId);
-  const { commits } = core.db.counters();
-  let known = knownOf.get(core.db);
-  if (known === undefined || known.dataVersion !== dataVersion || known.commits !== commits) {
-    known = { dataVersion, commits, rows: new Map() };
-    knownOf.set(core.db, known);
-  }
-  const row = known.rows.get(sessionId);
-  if (row !== undefined) return row;
-  const found = await findWithAccount(core, sessionId);
-  if (found !== null && known.rows.size < MAX_KNOWN) known.rows.set(sessionId, found);
-  return found;
-}
+const known = untilCommit<Authenticated | null>(MAX_KNOWN);
 
 /**
  * Whose token this is. The row decides, on every request: a revoked session or a deactivated account is refused
@@ -114,7 +95,7 @@ export async function authenticate(
   if (token === null) throw new DomainError("unauthorized", "A token is required.");
   const now = core.clock();
   const claims = core.tokens.verify(token, purpose, now);
-  const found = await findKnown(core, claims.sid);
+  const found = await known(core, claims.sid, () => findWithAccount(core, claims.sid));
   if (found === null || found.account.uuid !== claims.sub) throw ended();
   const { account, session } = found;
   if (session.revokedAt !== null || session.expiresAt <= now || account.deactivatedAt !== null) throw ended();

@@ -1,4 +1,4 @@
-import { and, desc, eq, isNull, sql } from "drizzle-orm";
+import { desc, eq, isNull, sql } from "drizzle-orm";
 import { prepared } from "../../db/prepare.ts";
 import { accounts, playerCounters } from "../../db/schema.ts";
 import { type Account, getActive, publicColumns } from "./accounts.ts";
@@ -74,17 +74,22 @@ export function adding(core: Core, accountId: number, more: Counters) {
     });
 }
 
+const best = prepared((db) =>
+  db
+    .select({ account: publicColumns, victoryCount: playerCounters.victoryCount })
+    .from(playerCounters)
+    .innerJoin(accounts, eq(accounts.id, playerCounters.accountId))
+    .where(isNull(accounts.deactivatedAt))
+    .orderBy(desc(playerCounters.victoryCount), playerCounters.accountId)
+    .limit(sql.placeholder("limit"))
+    .prepare(),
+);
+
 export type Ranked = { readonly rank: number; readonly account: Account; readonly victoryCount: number };
 
 /** Players with counters by victories, equal ones sharing a rank, the older account first among them. */
 export async function leaderboard(core: Core, limit: number): Promise<Ranked[]> {
-  const rows = await core.db
-    .select({ account: publicColumns, victoryCount: playerCounters.victoryCount })
-    .from(playerCounters)
-    .innerJoin(accounts, eq(accounts.id, playerCounters.accountId))
-    .where(and(isNull(accounts.deactivatedAt)))
-    .orderBy(desc(playerCounters.victoryCount), playerCounters.accountId)
-    .limit(limit);
+  const rows = await best(core.db).all({ limit });
   let rank = 0;
   let previous = -1;
   return rows.map((row, index) => {
