@@ -19,6 +19,6 @@ export async function withCore<T>(
     return await command(composition, config);
   } finally {
     await composition.close();
-    log.flush();
+    await new Promise<void>((resolve) => log.flush(() => resolve()));
   }
 }
