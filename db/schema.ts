@@ -120,15 +120,15 @@ export const accountRoles = sqliteTable(
   ],
 );
 
-/** One row, written around whatever may take a role away: its CHECK ends the batch that removes the last admin. */
-export const adminGuard = sqliteTable(
-  "admin_guard",
+/** Conditions of batches: its CHECK ends the batch whose condition does not hold. */
+export const batchGuard = sqliteTable(
+  "batch_guard",
   {
     id: integer("id").primaryKey(),
     had: integer("had").notNull(),
     has: integer("has").notNull(),
   },
-  () => [check("admin_guard_last", sql`has >= had`)],
+  () => [check("batch_guard_holds", sql`has >= had`)],
 );
 
 /** Roles by the dozen: who is in the group has them all. */

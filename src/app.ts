@@ -56,6 +56,8 @@ const tooMany = (retryAfterSeconds: number) =>
     retryAfterSeconds,
   });
 
+const OUTSIDE = /^\/(healthz|readyz|openapi\.json|docs(\/.*)?|documents\/.+)$/;
+
 const USERNAMES = /[?&]usernames=/;
 
 /** The addresses that people open in a browser; no API path is among them. */
@@ -79,10 +81,10 @@ type Api = {
   readonly errors: ErrorHandler<Env>;
 };
 
-function createApis(core: Core, origins: Origins, views: PostViews) {
+function createApis(core: Core, origins: Origins, views: PostViews, isStopping: () => boolean) {
   return {
     accounts: { app: createAccountsApi(core, origins, views), errors: apiErrors(core.log) },
-    stats: { app: createStatsApi(core, origins), errors: apiErrors(core.log) },
+    stats: { app: createStatsApi(core, origins, isStopping), errors: apiErrors(core.log) },
     players: { app: createPlayersApi(core, origins), errors: playersErrors(core.log) },
     cabinet: { app: createCabinetApi(core, origins), errors: cabinetErrors(core.log) },
   } as const satisfies Record<string, Api>;
@@ -93,7 +95,7 @@ export function createApp(options: AppOptions): App {
   const { core, origins, addressOf, verifyLink, isStopping = () => false } = options;
   const logRequest = options.logRequest ?? requestLogOf(core.log);
   const views = createPostViews(core);
-  const apis = createApis(core, origins, views);
+  const apis = createApis(core, origins, views, isStopping);
   const limiter = options.limits ? createRateLimiter(core, options.limits) : null;
   // Made when it is first asked for: it would be a third of the start's time.
   let openApi: string | undefined;
@@ -113,6 +115,8 @@ export function createApp(options: AppOptions): App {
   }
 
   async function outsideApis(method: string, path: string, url: string): Promise<Response> {
+    const isKnown = OUTSIDE.test(path) || PAGES.test(path);
+    if (isKnown && method !== "GET" && method !== "HEAD") return notPossible(method);
     if (method !== "GET" && method !== "HEAD") return unknownPage(path);
     if (path === "/healthz") return Response.json({ status: "alive" });
     if (path === "/readyz") return readiness(core, isStopping);
@@ -140,7 +144,8 @@ export function createApp(options: AppOptions): App {
     if (preflight !== null) return preflight;
     const { method } = request;
     if (path.startsWith("/avatars/")) return serveAvatar(core, path, request);
-    if (/^\/docs(\/|$)/.test(path)) return (await serveDocs(path, request)) ?? unknownPage(path);
+    const isRead = method === "GET" || method === "HEAD";
+    if (isRead && /^\/docs(\/|$)/.test(path)) return (await serveDocs(path, request)) ?? unknownPage(path);
     const isRegistration = path === "/api/auth/register" && method === "POST";
     const [sent, body] = isRegistration ? await peekJson(request) : [request, null];
     const api = apiOf(method, path, query, body);
@@ -235,6 +240,12 @@ async function readUpTo(request: Request, most: number): Promise<Uint8Array<Arra
   }
   return new Uint8Array(Buffer.concat(chunks).subarray(0, most));
 }
+
+const notPossible = (method: string) =>
+  Response.json(
+    { error: { code: "METHOD_NOT_ALLOWED", message: `${method} is not possible here, only GET, HEAD.` } },
+    { status: 405, headers: { Allow: "GET, HEAD" } },
+  );
 
 const unknownPage = (path: string) =>
   Response.json(

@@ -33,7 +33,7 @@ export type ComposeOptions = {
   readonly publicUrl: () => string;
 };
 
-// A worker beside a server on a file database: nothing tells it of new tasks.
+// A worker beside a server on a file database, and any on a remote one: nothing tells it of others' tasks.
 const WORKER_POLL_MS = 250;
 const MAILS_GRACE_MS = 1_000;
 
@@ -120,7 +120,10 @@ export async function compose({
   }
 
   async function openQueue(): Promise<JobQueue> {
-    if (config.amqpUrl === null) return embeddedQueue(role === "worker" ? { pollMs: WORKER_POLL_MS } : {});
+    if (config.amqpUrl === null) {
+      const hearsAll = role !== "worker" && db.kind === "local";
+      return embeddedQueue(hearsAll ? { log } : { log, pollMs: WORKER_POLL_MS });
+    }
     const { rabbitmqQueue } = await import("./adapters/queue/rabbitmq.ts");
     return rabbitmqQueue({ url: config.amqpUrl, log });
   }

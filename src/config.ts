@@ -1,6 +1,8 @@
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
 import { closest, distance } from "fastest-levenshtein";
 import { z } from "zod";
+import { parseDatabaseUrl } from "../db/url.ts";
 import { createAddressOf } from "./http/address.ts";
 import type { Limits } from "./http/rate-limit.ts";
 
@@ -38,24 +40,30 @@ const limit = (text: string) =>
       return { points: Number(points), windowMs: Number(window.slice(0, -1)) * WINDOW_MS[unit] };
     });
 
+const databaseUrl = z.string().superRefine((text, context) => {
+  const refuse = (message: string) => context.addIssue({ code: "custom", message });
+  if (!/^(file:|libsql:\/\/|https?:\/\/)/.test(text)) {
+    return refuse("must begin with file:, libsql://, http:// or https://");
+  }
+  try {
+    parseDatabaseUrl(text);
+  } catch (error) {
+    refuse(error instanceof Error ? error.message : String(error));
+  }
+});
+
 /** The settings, by the names of their environment variables. An empty value counts as absent. */
 const SETTINGS = z.object({
   HOST: z.string().default("127.0.0.1"),
   PORT: port.default(8080),
   PUBLIC_URL: url(["http:", "https:"]).optional(),
   DATA_DIR: z.string().default("./data"),
-  DATABASE_URL: z
-    .string()
-    .refine(
-      (text) => /^(file:|libsql:\/\/|https?:\/\/)/.test(text),
-      "must begin with file:, libsql://, http:// or https://",
-    )
-    .optional(),
+  DATABASE_URL: databaseUrl.optional(),
   DATABASE_AUTH_TOKEN: z.string().optional(),
   AMQP_URL: url(["amqp:", "amqps:"]).optional(),
   S3_BUCKET: z.string().optional(),
   S3_ENDPOINT: url(["http:", "https:"]).optional(),
-  S3_REGION: z.string().default("us-east-1"),
+  S3_REGION: z.string().optional(),
   S3_PUBLIC_URL: url(["http:", "https:"]).optional(),
   SMTP_URL: url(["smtp:", "smtps:"]).optional(),
   MAIL_FROM: z.string().optional(),
@@ -96,6 +104,7 @@ const WITH_PASSWORD: ReadonlySet<Name> = new Set([
   "DATABASE_URL",
   "SMTP_URL",
   "S3_ENDPOINT",
+  "S3_PUBLIC_URL",
   "PUBLIC_URL",
 ]);
 
@@ -114,7 +123,7 @@ export type Config = {
   readonly s3: {
     readonly bucket: string;
     readonly endpoint?: string;
-    readonly region: string;
+    readonly region?: string;
     readonly publicUrl?: string;
   } | null;
   readonly smtpUrl: string | null;
@@ -166,16 +175,28 @@ export function loadSettings(
     throw new ConfigError(parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`));
   }
   const values: Values = parsed.data;
+  const config = resolved(values);
+  const effective = { ...values, PUBLIC_URL: shownPublicUrl(config), DATABASE_URL: config.databaseUrl };
   return {
-    config: resolved(values),
+    config,
     shown: NAMES.map((name) => ({
       name,
-      value: redacted(name, values[name]),
+      value: redacted(name, effective[name]),
       source: given.get(name)?.source ?? "default",
     })),
     warnings: misspelt(Object.keys(env)),
   };
 }
+
+/** How a browser on this machine finds the server when no PUBLIC_URL is set. */
+export function localUrl(host: string, port: number): string {
+  const name = host === "0.0.0.0" || host === "::" ? "localhost" : host.includes(":") ? `[${host}]` : host;
+  return `http://${name}:${port}`;
+}
+
+// The system chooses a port of 0 only when the server listens.
+const shownPublicUrl = ({ publicUrl, host, port }: Config): string | undefined =>
+  publicUrl ?? (port === 0 ? undefined : localUrl(host, port));
 
 function resolved(values: Values): Config {
   const dataDir = resolve(values.DATA_DIR);
@@ -201,7 +222,7 @@ function resolved(values: Values): Config {
     port: values.PORT,
     publicUrl: values.PUBLIC_URL?.replace(/\/+$/, "") ?? null,
     dataDir,
-    databaseUrl: values.DATABASE_URL ?? `file:${dataDir}/guildhall.db`,
+    databaseUrl: values.DATABASE_URL ?? pathToFileURL(join(dataDir, "guildhall.db")).href,
     databaseAuthToken: values.DATABASE_AUTH_TOKEN ?? null,
     amqpUrl: values.AMQP_URL ?? null,
     s3:
@@ -209,7 +230,7 @@ function resolved(values: Values): Config {
         ? null
         : {
             bucket: values.S3_BUCKET,
-            region: values.S3_REGION,
+            ...(values.S3_REGION === undefined ? {} : { region: values.S3_REGION }),
             ...(values.S3_ENDPOINT === undefined ? {} : { endpoint: values.S3_ENDPOINT }),
             ...(values.S3_PUBLIC_URL === undefined
               ? {}

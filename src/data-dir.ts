@@ -1,7 +1,8 @@
 import { Database } from "bun:sqlite";
-import { link, mkdir, readFile, unlink, writeFile } from "node:fs/promises";
+import { link, mkdir, open, readFile, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
+import { CommandError } from "./run.ts";
 
 const Secrets = z.object({
   /** base64url of 32 random bytes. */
@@ -14,11 +15,32 @@ export type Secrets = z.infer<typeof Secrets>;
 
 /** Makes the folder on first use, with a .gitignore of its own, and reads the secrets that it generated then. */
 export async function prepareDataDir(directory: string): Promise<Secrets> {
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  await writeFile(join(directory, ".gitignore"), "*\n", { flag: "wx" }).catch(ignoreExisting);
+  // The folder may be an older one that everybody can look into, and SQLite gives its files the mode that the umask leaves.
+  process.umask(0o077);
   const path = join(directory, "secrets.json");
-  const found = await readFile(path, "utf8").catch(() => null);
-  return Secrets.parse(JSON.parse(found ?? (await generateSecrets(path))));
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await writeFile(join(directory, ".gitignore"), "*\n", { flag: "wx" }).catch(ignoring("EEXIST"));
+    const found = await readFile(path, "utf8").catch(ignoring("ENOENT"));
+    return parsed(found ?? (await generateSecrets(path)), path);
+  } catch (error) {
+    throw codeOf(error) === null ? error : unusable(directory, error);
+  }
+}
+
+function parsed(text: string, path: string): Secrets {
+  try {
+    return Secrets.parse(JSON.parse(text));
+  } catch {
+    throw new CommandError(
+      `${path} is empty or broken. Restore it from a backup, or delete it: new secrets are then made, and everybody must sign in again.`,
+    );
+  }
+}
+
+function unusable(directory: string, error: unknown): CommandError {
+  const reason = error instanceof Error ? error.message : String(error);
+  return new CommandError(`The folder ${directory} cannot be used (DATA_DIR): ${reason}`);
 }
 
 /** Whoever links its file first wins, and everybody reads that one: a server and a worker may start together. */
@@ -28,14 +50,43 @@ async function generateSecrets(path: string): Promise<string> {
     installationId: crypto.randomUUID(),
   };
   const temporary = `${path}.${process.pid}.tmp`;
-  await writeFile(temporary, `${JSON.stringify(fresh, null, 2)}\n`, { mode: 0o600 });
-  await link(temporary, path).catch(ignoreExisting);
-  await unlink(temporary);
+  const text = `${JSON.stringify(fresh, null, 2)}\n`;
+  try {
+    // A name that outlives a power cut must not lead to an empty file.
+    await writeSynced(temporary, text, "w");
+    await link(temporary, path).catch((error: unknown) => {
+      if (!NO_HARD_LINKS.has(codeOf(error) ?? "")) throw error;
+      return writeSynced(path, text, "wx");
+    });
+  } catch (error) {
+    ignoring("EEXIST")(error);
+  } finally {
+    await unlink(temporary).catch(ignoring("ENOENT"));
+  }
   return readFile(path, "utf8");
 }
 
-function ignoreExisting(error: unknown): void {
-  if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+/** What link(2) fails with on file systems without hard links, such as FAT and some network shares. */
+const NO_HARD_LINKS: ReadonlySet<string> = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EINVAL"]);
+
+async function writeSynced(path: string, text: string, flag: "w" | "wx"): Promise<void> {
+  const file = await open(path, flag, 0o600);
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+const codeOf = (error: unknown): string | null =>
+  error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : null;
+
+function ignoring(code: string): (error: unknown) => null {
+  return (error) => {
+    if (codeOf(error) !== code) throw error;
+    return null;
+  };
 }
 
 export interface Lock {
@@ -54,19 +105,27 @@ export function lockWorker(directory: string): Lock {
     const held = lock(directory, `worker-${number}`);
     if (held !== null) return held;
   }
-  throw new Error(`More than ${MAX_WORKERS} workers use ${directory}.`);
+  throw new CommandError(`More than ${MAX_WORKERS} workers use ${directory}.`);
 }
 
 /** An exclusive transaction on a SQLite file: the system frees it even after SIGKILL. */
 function lock(directory: string, name: string): Lock | null {
-  const file = new Database(join(directory, `${name}.lock`));
+  const file = opened(directory, `${name}.lock`);
   try {
     file.run("PRAGMA busy_timeout = 0");
     file.run("BEGIN EXCLUSIVE");
   } catch (error) {
     file.close();
-    if (error instanceof Error && "code" in error && error.code === "SQLITE_BUSY") return null;
-    throw error;
+    if (codeOf(error) === "SQLITE_BUSY") return null;
+    throw unusable(directory, error);
   }
   return { name, release: () => file.close() };
+}
+
+function opened(directory: string, file: string): Database {
+  try {
+    return new Database(join(directory, file));
+  } catch (error) {
+    throw unusable(directory, error);
+  }
 }

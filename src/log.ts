@@ -1,4 +1,4 @@
-import { write } from "node:fs";
+import { write, writeSync } from "node:fs";
 import pino from "pino";
 
 export type Log = pino.Logger;
@@ -70,6 +70,10 @@ function openSink() {
     });
   }
   setInterval(writeOut, FLUSH_EVERY_MS).unref();
+  // A start that fails ends without a flush; what it said before is wanted then.
+  process.on("exit", () => {
+    if (lines.length > 0) writeSync(STDOUT, lines.join(""));
+  });
 
   return {
     write(line: string): void {

@@ -12,11 +12,9 @@ function commandLine(): Command {
     .version(version)
     .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
 
-  program
-    .command("serve")
+  withDataDir(program.command("serve"))
     .description("start the server, with a worker unless told otherwise")
-    .option("--port <number>", "listen on this port (PORT)")
-    .option("--data-dir <path>", "keep everything in this folder (DATA_DIR)")
+    .option("--port <number>", "listen on this port (PORT)", notEmpty)
     .option("--no-worker", "make no documents in this process (WORKER_CONCURRENCY=0)")
     .action(async (options: { port?: string; dataDir?: string; worker: boolean }) => {
       const { serve } = await import("./commands/serve.ts");
@@ -79,14 +77,12 @@ function commandLine(): Command {
     });
 
   const config = program.command("config").description("look at the settings");
-  config
-    .command("check")
+  withDataDir(config.command("check"))
     .description("validate them")
-    .action(async () => (await import("./commands/config.ts")).checkConfig());
-  config
-    .command("show")
+    .action(async (options: DataDir) => (await import("./commands/config.ts")).checkConfig(flagsOf(options)));
+  withDataDir(config.command("show"))
     .description("print them with where they come from; secrets are not shown")
-    .action(async () => (await import("./commands/config.ts")).showConfig());
+    .action(async (options: DataDir) => (await import("./commands/config.ts")).showConfig(flagsOf(options)));
 
   program
     .command("openapi")
@@ -112,10 +108,12 @@ function commandLine(): Command {
 type DataDir = { readonly dataDir?: string };
 
 const withDataDir = (command: Command): Command =>
-  command.option("--data-dir <path>", "the folder that everything is kept in (DATA_DIR)", (value: string) => {
-    if (value === "") throw new InvalidArgumentError("is empty");
-    return value;
-  });
+  command.option("--data-dir <path>", "the folder that everything is kept in (DATA_DIR)", notEmpty);
+
+function notEmpty(value: string): string {
+  if (value.trim() === "") throw new InvalidArgumentError("It is empty.");
+  return value;
+}
 
 const flagsOf = ({ dataDir }: DataDir): Flags => ({ DATA_DIR: dataDir });
 

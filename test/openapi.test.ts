@@ -131,6 +131,81 @@ describe("the document", () => {
   });
 });
 
+describe("the examples", () => {
+  const bodies = operations.flatMap((described) => [
+    { where: `${described.name}: the request`, media: jsonOf(described.operation.requestBody) },
+    ...answersOf(described).map(([status, given]) => ({
+      where: `${described.name}: ${status}`,
+      media: jsonOf(given),
+    })),
+  ]);
+
+  function jsonOf(given: DescribedAnswer | Operation["requestBody"]): Schema | undefined {
+    return given?.content?.["application/json"] as Schema | undefined;
+  }
+
+  const named = ({ $ref }: Schema): unknown => (typeof $ref === "string" ? at($ref) : undefined);
+  const listed = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
+  const fieldsOf = ({ properties }: Schema) => Object.entries(isSchema(properties) ? properties : {});
+
+  /** Whether a value can be made of the examples: there is one of the whole, or of every part that must be there. */
+  function isShown(schema: unknown): boolean {
+    if (!isSchema(schema)) return false;
+    if ("example" in schema || "const" in schema || schema.type === "null") return true;
+    if (listed(schema.enum).length === 1) return true;
+    if ("$ref" in schema) return isShown(named(schema));
+    if ("anyOf" in schema) return listed(schema.anyOf).every(isShown);
+    if ("allOf" in schema) {
+      const parts = listed(schema.allOf).filter(isSchema);
+      return parts.some((part) => !("$ref" in part) && "example" in part) || parts.every(isShown);
+    }
+    if (schema.type === "array") return isShown(schema.items);
+    if (schema.type !== "object") return false;
+    const required = listed(schema.required);
+    const fields = fieldsOf(schema);
+    return required.length === 0
+      ? fields.some(([, field]) => isShown(field))
+      : fields.every(([name, field]) => !required.includes(name) || isShown(field));
+  }
+
+  /** Every example within, with the schema that it is one of. */
+  function examplesIn(schema: unknown): [schema: Schema, example: unknown][] {
+    if (!isSchema(schema)) return [];
+    const parts = listed(schema.allOf).filter(isSchema);
+    return [
+      ...[schema, ...parts].flatMap((holder): [Schema, unknown][] =>
+        "example" in holder ? [[schema, holder.example]] : [],
+      ),
+      ...parts.flatMap(({ example: _ofTheWhole, ...part }) => examplesIn(part)),
+      ...[named(schema), schema.items, ...listed(schema.anyOf)].flatMap(examplesIn),
+      ...fieldsOf(schema).flatMap(([, field]) => examplesIn(field)),
+    ];
+  }
+
+  test("are in every JSON body that is sent, and in every one that answers a success", () => {
+    const needed = bodies.filter(({ where, media }) => media && /: (the request|2\d\d)$/.test(where));
+    expect(needed.length).toBeGreaterThan(70);
+    const without = needed.filter(({ media = {} }) => !("example" in media) && !isShown(media.schema));
+    expect(without.map(({ where }) => where)).toEqual([]);
+  });
+
+  test("are as their own schemas say", () => {
+    const wrong = new Set<string>();
+    const found = bodies.flatMap(({ where, media = {} }) => [
+      ...("example" in media ? [[where, media.schema, media.example] as const] : []),
+      ...examplesIn(media.schema).map(([schema, example]) => [where, schema, example] as const),
+    ]);
+    expect(found.length).toBeGreaterThan(300);
+    for (const [where, schema, example] of found) {
+      const validate = ajv.compile(closed(schema) as Schema);
+      if (!validate(example)) {
+        wrong.add(`${where}: ${JSON.stringify(example)} ${ajv.errorsText(validate.errors)}`);
+      }
+    }
+    expect([...wrong]).toEqual([]);
+  });
+});
+
 describe("routes and descriptions", () => {
   const origins = createOrigins({ publicUrl: PUBLIC_URL, port: 8080, allowed: [] });
   const apis = [

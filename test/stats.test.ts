@@ -94,10 +94,11 @@ describe("the document's examples, from top to bottom", () => {
 
     const path = `/api/stats/tasks/${id}`;
     expect((await app.call("GET", path, { token })).body).toEqual({ result: { id, status: "PENDING" } });
-    await tasks.claim(app.core, "a worker");
+    const task = await tasks.claim(app.core, "a worker");
+    if (task === null) throw new Error("nothing was due");
     expect((await app.call("GET", path, { token })).body).toEqual({ result: { id, status: "PROCESSING" } });
     await app.core.documents.put(tasks.documentKey(id), Buffer.from("%PDF-"), "application/pdf");
-    await tasks.complete(app.core, id, "a worker", { bytes: 5, sha256: "" });
+    await tasks.complete(app.core, task, "a worker", { bytes: 5, sha256: "" });
 
     const done = await app.call("GET", path, { token });
     expect(done.status).toBe(200);
@@ -115,9 +116,10 @@ describe("tasks", () => {
   async function doneTask() {
     const { token } = await statsUser(app, "subject");
     const { id } = (await app.call("POST", "/api/stats/subject", { token })).body.result;
-    await tasks.claim(app.core, "a worker");
+    const task = await tasks.claim(app.core, "a worker");
+    if (task === null) throw new Error("nothing was due");
     await app.core.documents.put(tasks.documentKey(id), Buffer.from("%PDF-"), "application/pdf");
-    await tasks.complete(app.core, id, "a worker", { bytes: 5, sha256: "" });
+    await tasks.complete(app.core, task, "a worker", { bytes: 5, sha256: "" });
     const read = async () =>
       (await app.call("GET", `/api/stats/tasks/${id}`, { token })).body.result.document_url;
     return { id, read };
@@ -214,9 +216,10 @@ describe("tasks", () => {
     const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
     const next = async () => JSON.parse((await reader?.read())?.value?.replace("data: ", "") ?? "null");
     expect(await next()).toEqual({ result: { id, status: "PENDING" } });
-    await tasks.claim(app.core, "a worker");
+    const task = await tasks.claim(app.core, "a worker");
+    if (task === null) throw new Error("nothing was due");
     expect(await next()).toEqual({ result: { id, status: "PROCESSING" } });
-    await tasks.complete(app.core, id, "a worker", { bytes: 5, sha256: "" });
+    await tasks.complete(app.core, task, "a worker", { bytes: 5, sha256: "" });
     expect(await next()).toEqual({
       result: { id, status: "DONE", document_url: expect.stringContaining(id) },
     });

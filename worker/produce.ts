@@ -18,6 +18,8 @@ type Limits = {
   readonly renewEveryMs: number;
   readonly jobMs: number;
   readonly sweepEveryMs: number;
+  /** The first wait when the tasks cannot be read; doubled up to `sweepEveryMs`. */
+  readonly backOffMs: number;
   /** How long a task waits after its nth failed try. */
   retryAfterMs(attempt: number): number;
 };
@@ -26,6 +28,7 @@ const LIMITS: Limits = {
   renewEveryMs: 20_000,
   jobMs: 5 * 60_000,
   sweepEveryMs: 30_000,
+  backOffMs: 1_000,
   // 2^n seconds up to five minutes, of which a half by chance, so that tasks that failed together spread out.
   retryAfterMs: (attempt) => Math.min(2 ** attempt * 1000, 300_000) * (0.5 + Math.random() / 2),
 };
@@ -44,6 +47,19 @@ class Interrupted extends Error {
   override readonly name = "Interrupted";
 }
 
+class LeaseLost extends Error {
+  override readonly name = "LeaseLost";
+}
+
+type Job = {
+  readonly task: tasks.Task;
+  readonly renderer: Renderer;
+  /** Aborted when nobody waits for the job's outcome any more. */
+  readonly signal: AbortSignal;
+  /** From here on `complete` alone tells whether the lease still holds: a renewal after it finds none. */
+  completing(): void;
+};
+
 export interface Producer {
   /** Takes jobs until `stop`. */
   start(): Promise<void>;
@@ -58,28 +74,40 @@ export function createProducer({ core, owner, renderers, limits: given = {} }: P
   let stopping = false;
   let wakeTimer: Timer | undefined;
   let consumer: { stop(): Promise<void> } | undefined;
-  const interruption = Promise.withResolvers<never>();
-  interruption.promise.catch(() => {});
+  let backOff: { readonly ms: number; readonly until: number } | null = null;
+  const interruption = new AbortController();
 
   /** One nudge: claims until nothing is due. */
   async function work(): Promise<void> {
+    if (backOffLeftMs() > 0) return;
     const renderer = idle.pop();
     if (renderer === undefined) return;
     try {
       await reportExhausted();
       while (!stopping) {
         const task = await tasks.claim(core, owner);
+        backOff = null;
         if (task === null) break;
         // A backlog that one nudge told of is worked on by all.
         if (idle.length > 0) core.queue.nudge();
         await produce(task, renderer);
       }
     } catch (error) {
-      core.log.error({ err: error }, "the worker could not read its tasks");
+      backOffAfter(error);
     } finally {
       idle.push(renderer);
       await scheduleWake();
     }
+  }
+
+  const backOffLeftMs = (): number => (backOff === null ? 0 : backOff.until - performance.now());
+
+  function backOffAfter(error: unknown): void {
+    // Several lanes meet the same outage.
+    if (backOffLeftMs() > 0) return;
+    const ms = Math.min(backOff === null ? limits.backOffMs : backOff.ms * 2, limits.sweepEveryMs);
+    backOff = { ms, until: performance.now() + ms };
+    core.log.error({ err: error, retryAfterMs: ms }, "the worker could not read its tasks");
   }
 
   async function reportExhausted(): Promise<void> {
@@ -91,65 +119,87 @@ export function createProducer({ core, owner, renderers, limits: given = {} }: P
   async function scheduleWake(): Promise<void> {
     if (stopping) return;
     const dueAt = await tasks.nextDueAt(core).catch(() => null);
-    const waitMs = dueAt === null ? limits.sweepEveryMs : Math.min(dueAt - core.clock(), limits.sweepEveryMs);
+    const untilDueMs =
+      dueAt === null ? limits.sweepEveryMs : Math.min(dueAt - core.clock(), limits.sweepEveryMs);
+    const waitMs = Math.max(backOff === null ? untilDueMs : backOffLeftMs() + 1, MIN_WAKE_MS);
     clearTimeout(wakeTimer);
-    if (!stopping) wakeTimer = setTimeout(() => core.queue.nudge(), Math.max(waitMs, MIN_WAKE_MS));
+    if (!stopping) wakeTimer = setTimeout(() => core.queue.nudge(), waitMs);
   }
 
   async function produce(task: tasks.Task, renderer: Renderer): Promise<void> {
     const startedAt = performance.now();
-    const job = { taskId: task.id, attempt: task.attempts };
-    const renewal = setInterval(() => {
-      tasks
-        .renew(core, task.id, owner)
-        .catch((error: unknown) => core.log.warn({ ...job, err: error }, "a lease was not renewed"));
+    const names = { taskId: task.id, attempt: task.attempts };
+    const abort = new AbortController();
+    let completing = false;
+    const job: Job = {
+      task,
+      renderer,
+      signal: AbortSignal.any([interruption.signal, abort.signal]),
+      completing() {
+        completing = true;
+      },
+    };
+    const renewal = setInterval(async () => {
+      try {
+        const kept = await tasks.renew(core, task, owner);
+        if (!kept && !completing) abort.abort(new LeaseLost());
+      } catch (error) {
+        core.log.warn({ ...names, err: error }, "a lease was not renewed");
+      }
     }, limits.renewEveryMs);
-    const limit = timeLimit(limits.jobMs);
+    const limit = setTimeout(
+      () => abort.abort(new TimeLimitError(`The job took longer than ${limits.jobMs / 1000} seconds.`)),
+      limits.jobMs,
+    );
     try {
-      const made = await Promise.race([make(task, renderer), interruption.promise, limit.promise]);
-      if (made === null) return void core.log.warn(job, "the lease was lost to another worker");
-      core.log.info(
-        { ...job, ms: Math.round(performance.now() - startedAt), bytes: made },
-        "document stored",
-      );
+      const made = await Promise.race([make(job), aborted(job.signal)]);
+      const ms = Math.round(performance.now() - startedAt);
+      core.log.info({ ...names, ms, bytes: made }, "document stored");
     } catch (error) {
       // What was cut off may still be rendering, and the renderer is to be free for the next job.
-      if (error instanceof TimeLimitError) renderer.kill();
-      await giveBack(task, error, job);
+      if (job.signal.aborted) renderer.kill();
+      if (error instanceof LeaseLost) core.log.warn(names, "the lease was lost to another worker");
+      else await giveBack(task, error, names);
     } finally {
       clearInterval(renewal);
-      limit.clear();
+      clearTimeout(limit);
     }
   }
 
-  /** Answers the document's size, or null when somebody else has the lease now. */
-  async function make(task: tasks.Task, renderer: Renderer): Promise<number | null> {
+  /** Answers the document's size. Throws LeaseLost, and why it was aborted before its next stage. */
+  async function make({ task, renderer, signal, completing }: Job): Promise<number> {
     const report = await keptReport(task);
-    if (report === null) return null;
+    signal.throwIfAborted();
     const bytes = await renderer.render(report);
+    signal.throwIfAborted();
     await core.documents
       .put(tasks.documentKey(task.id), bytes, "application/pdf")
       .catch((cause: unknown) => stageFailed("The document could not be stored.", cause));
+    signal.throwIfAborted();
     const sha256 = createHash("sha256").update(bytes).digest("hex");
-    const done = await tasks.complete(core, task.id, owner, { bytes: bytes.length, sha256 });
-    return done ? bytes.length : null;
+    completing();
+    if (!(await tasks.complete(core, task, owner, { bytes: bytes.length, sha256 }))) throw new LeaseLost();
+    return bytes.length;
   }
 
-  async function keptReport(task: tasks.Task): Promise<string | null> {
+  async function keptReport(task: tasks.Task): Promise<string> {
     if (task.report !== null) return task.report;
+    let kept: string | null;
     try {
       const subject = await accounts.get(core, task.subjectId);
       const report = await reports.read(core, task.id, subject);
-      return await tasks.keepReport(core, task.id, owner, JSON.stringify(report));
+      kept = await tasks.keepReport(core, task, owner, JSON.stringify(report));
     } catch (cause) {
       return stageFailed("The statistics could not be read.", cause);
     }
+    if (kept === null) throw new LeaseLost();
+    return kept;
   }
 
   async function giveBack(task: tasks.Task, error: unknown, job: object): Promise<void> {
     try {
       if (error instanceof Interrupted) {
-        await tasks.release(core, task.id, owner);
+        await tasks.release(core, task, owner);
         core.log.info(job, "a job was given back because the worker stops");
         return;
       }
@@ -176,7 +226,7 @@ export function createProducer({ core, owner, renderers, limits: given = {} }: P
       stopping = true;
       clearTimeout(wakeTimer);
       const interrupt = setTimeout(() => {
-        interruption.reject(new Interrupted("the worker stops"));
+        interruption.abort(new Interrupted("the worker stops"));
         for (const renderer of renderers) renderer.kill();
       }, graceMs);
       await consumer?.stop();
@@ -190,12 +240,11 @@ function stageFailed(message: string, cause: unknown): never {
   throw new StageError(message, { cause });
 }
 
-function timeLimit(ms: number): { readonly promise: Promise<never>; clear(): void } {
+/** Rejects with the signal's reason. */
+function aborted(signal: AbortSignal): Promise<never> {
   const { promise, reject } = Promise.withResolvers<never>();
-  promise.catch(() => {});
-  const timer = setTimeout(
-    () => reject(new TimeLimitError(`The job took longer than ${ms / 1000} seconds.`)),
-    ms,
-  );
-  return { promise, clear: () => clearTimeout(timer) };
+  const abort = () => reject(signal.reason);
+  if (signal.aborted) abort();
+  else signal.addEventListener("abort", abort, { once: true });
+  return promise;
 }

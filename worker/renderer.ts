@@ -103,9 +103,16 @@ export function createRenderer(options: RendererOptions): Renderer {
           resolve(settled);
         };
         waiting = { id, settle };
-        renderer.send({ id, report } satisfies RenderRequest);
+        try {
+          renderer.send({ id, report } satisfies RenderRequest);
+        } catch (error) {
+          log.error({ err: error }, "the renderer takes no report");
+          settle(new RenderError("The renderer could not be reached."));
+          kill();
+        }
+      }).finally(() => {
+        waiting = null;
       });
-      waiting = null;
       documents += 1;
       if (documents >= documentsPerChild && child === renderer) {
         child = start();

@@ -1,9 +1,9 @@
 import { onStop } from "../src/commands/stop.ts";
-import { compose } from "../src/compose.ts";
+import { type Composition, compose } from "../src/compose.ts";
 import { type Flags, loadSettings } from "../src/config.ts";
 import { lockWorker, prepareDataDir } from "../src/data-dir.ts";
 import { openLog } from "../src/log.ts";
-import { createProducer } from "./produce.ts";
+import { createProducer, type Producer } from "./produce.ts";
 import { createRenderers } from "./renderer.ts";
 
 const JOBS_GRACE_MS = 6_000;
@@ -15,19 +15,21 @@ export async function work(flags: Flags = {}): Promise<void> {
   for (const warning of warnings) log.warn(warning);
   const secrets = await prepareDataDir(config.dataDir);
   const lock = lockWorker(config.dataDir);
-  const publicUrl = () => config.publicUrl ?? `http://${config.host}:${config.port}`;
-  const { core, close } = await compose({ config, secrets, log, role: "worker", publicUrl });
+  let composition: Composition | undefined;
+  let producer: Producer | undefined;
+  // From here on: a stop may come before everything is there.
+  onStop(log, async () => {
+    await producer?.stop(JOBS_GRACE_MS);
+    await composition?.close();
+    lock.release();
+  });
 
-  const owner = `${secrets.installationId}/${lock.name}`;
+  const publicUrl = () => config.publicUrl ?? `http://${config.host}:${config.port}`;
+  composition = await compose({ config, secrets, log, role: "worker", publicUrl });
   const renderers = createRenderers(Math.max(config.workerConcurrency, 1), { log });
-  const producer = createProducer({ core, owner, renderers });
+  const owner = `${secrets.installationId}/${lock.name}`;
+  producer = createProducer({ core: composition.core, owner, renderers });
   await producer.start();
   renderers[0].warm();
   log.info({ worker: lock.name }, "the worker is ready");
-
-  onStop(log, async () => {
-    await producer.stop(JOBS_GRACE_MS);
-    await close();
-    lock.release();
-  });
 }

@@ -7,11 +7,11 @@ CREATE TABLE `account_groups` (
 );
 --> statement-breakpoint
 CREATE INDEX `account_groups_group` ON `account_groups` (`group_id`);--> statement-breakpoint
-CREATE TABLE `admin_guard` (
+CREATE TABLE `batch_guard` (
 	`id` integer PRIMARY KEY NOT NULL,
 	`had` integer NOT NULL,
 	`has` integer NOT NULL,
-	CONSTRAINT "admin_guard_last" CHECK(has >= had)
+	CONSTRAINT "batch_guard_holds" CHECK(has >= had)
 );
 --> statement-breakpoint
 CREATE TABLE `audit_entries` (

@@ -60,6 +60,7 @@ const SPELLED = {
   unsupportedMediaType: [415, "UNSUPPORTED_MEDIA_TYPE"],
   overloaded: [503, "SERVICE_UNAVAILABLE"],
   unavailable: [503, "SERVICE_UNAVAILABLE"],
+  databaseFailed: [500, "DATABASE_ERROR"],
   internal: [500, "INTERNAL_ERROR"],
 } as const satisfies Record<FailureCode, readonly [ContentfulStatusCode, string]>;
 

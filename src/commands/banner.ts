@@ -1,3 +1,5 @@
+import { realpathSync } from "node:fs";
+import { relative } from "node:path";
 import { version } from "../../package.json";
 import type { Config } from "../config.ts";
 
@@ -27,11 +29,25 @@ export function banner({ config, publicUrl, hasAdmin }: BannerOptions): string {
   if (!hasAdmin) {
     lines.push(
       "",
-      "There is no administrator yet. Make one (it asks for a password on standard input):",
-      `  ${programName()} user add you@example.org --role admin --password-stdin --data-dir ${config.dataDir}`,
+      "There is no administrator yet. Make one (type the password, then Ctrl-D):",
+      `  ${programName()} user add you@example.org --role admin --password-stdin --data-dir ${quoted(config.dataDir)}`,
     );
   }
   return `${lines.join("\n")}\n\n`;
 }
 
-const programName = () => (Bun.main.startsWith("/$bunfs/") ? process.execPath : "bun src/main.ts");
+function programName(): string {
+  if (Bun.main.startsWith("/$bunfs/")) return quoted(process.execPath);
+  const below = relative(process.cwd(), Bun.main);
+  const program = quoted(below.startsWith("..") ? Bun.main : below);
+  return hasBun() ? `bun ${program}` : `npx -y bun@${Bun.version} ${program}`;
+}
+
+/** Whether the user's shell has it too: npx puts its own copy on the PATH of what it starts, and of nothing else. */
+function hasBun(): boolean {
+  const found = Bun.which("bun");
+  return found !== null && !realpathSync(found).includes("/_npx/");
+}
+
+const quoted = (text: string): string =>
+  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;

@@ -1,10 +1,11 @@
 import { createProducer, type Producer } from "../../worker/produce.ts";
 import { createRenderers } from "../../worker/renderer.ts";
 import { type App, createApp } from "../app.ts";
-import { compose } from "../compose.ts";
+import { type Composition, compose } from "../compose.ts";
 import { type Config, type Flags, loadSettings } from "../config.ts";
 import { lockServer, prepareDataDir } from "../data-dir.ts";
 import * as roles from "../domain/roles.ts";
+import * as tasks from "../domain/tasks.ts";
 import { createAddressOf } from "../http/address.ts";
 import { createOrigins } from "../http/origins.ts";
 import { openLog } from "../log.ts";
@@ -14,7 +15,8 @@ import { onStop } from "./stop.ts";
 
 // Above the limit of every API, which then answer in their own shape; beyond it Bun closes with a bare 413.
 const MAX_REQUEST_BYTES = 64 * 1024 * 1024;
-const IDLE_TIMEOUT_SECONDS = 30;
+// Longer than a sign-in may be made to wait.
+const IDLE_TIMEOUT_SECONDS = 60;
 // Together below the 10 s after which the system's patience ends.
 const REQUESTS_GRACE_MS = 3_000;
 const JOBS_GRACE_MS = 5_000;
@@ -34,13 +36,32 @@ export async function serve(flags: Flags): Promise<void> {
   }
 
   let port = config.port;
-  const publicUrl = () => config.publicUrl ?? localUrl(config.host, port);
-  const { core, verifyLink, close } = await compose({ config, secrets, log, role: "serve", publicUrl });
   let stopping = false;
+  let composition: Composition | undefined;
+  let server: ReturnType<typeof listen> | undefined;
+  let producer: Producer | undefined;
+  let app: App | undefined;
+  // From here on: a stop may come before everything is there.
+  onStop(log, async () => {
+    stopping = true;
+    const drained = server?.stop();
+    const cut = setTimeout(() => server?.stop(true), REQUESTS_GRACE_MS);
+    await Promise.all([drained, producer?.stop(JOBS_GRACE_MS)]);
+    clearTimeout(cut);
+    await app?.close();
+    await composition?.close();
+    lock.release();
+  });
+
+  const publicUrl = () => config.publicUrl ?? localUrl(config.host, port);
+  composition = await compose({ config, secrets, log, role: "serve", publicUrl });
+  const { core, verifyLink } = composition;
+  const owner = `${secrets.installationId}/serve`;
+  // Whether it has a worker now or not: the predecessor may have had one.
+  await tasks.releaseLeftBy(core, owner);
 
   // The port may be one that the system chooses, and our own origins are known only then.
-  let app: App | undefined;
-  const server = listen(config, (request, peer) => app?.fetch(request, peer) ?? notYet());
+  server = listen(config, (request, peer) => app?.fetch(request, peer) ?? notYet());
   port = server.port ?? port;
   const origins = createOrigins({ publicUrl: publicUrl(), port, allowed: config.corsOrigins });
   app = createApp({
@@ -53,29 +74,14 @@ export async function serve(flags: Flags): Promise<void> {
     isStopping: () => stopping,
   });
 
-  const producer = config.workerConcurrency === 0 ? null : await startWorker();
-  process.stdout.write(banner({ config, publicUrl: publicUrl(), hasAdmin: await roles.hasAdmin(core) }));
-
-  onStop(log, async () => {
-    stopping = true;
-    const drained = server.stop();
-    const cut = setTimeout(() => server.stop(true), REQUESTS_GRACE_MS);
-    await Promise.all([drained, producer?.stop(JOBS_GRACE_MS)]);
-    clearTimeout(cut);
-    await app?.close();
-    await close();
-    lock.release();
-  });
-
-  async function startWorker(): Promise<Producer> {
+  if (config.workerConcurrency > 0) {
     const renderers = createRenderers(config.workerConcurrency, { log });
-    const owner = `${secrets.installationId}/serve`;
-    const started = createProducer({ core, owner, renderers });
-    await started.start();
+    producer = createProducer({ core, owner, renderers });
+    await producer.start();
     // After listening, so that the first answer does not wait for it.
     renderers[0].warm();
-    return started;
   }
+  process.stdout.write(banner({ config, publicUrl: publicUrl(), hasAdmin: await roles.hasAdmin(core) }));
 }
 
 type Fetch = (...given: Parameters<App["fetch"]>) => Response | Promise<Response>;

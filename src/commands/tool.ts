@@ -1,5 +1,5 @@
 import { type Composition, compose } from "../compose.ts";
-import { type Config, type Flags, loadSettings } from "../config.ts";
+import { type Config, type Flags, loadSettings, localUrl } from "../config.ts";
 import { prepareDataDir } from "../data-dir.ts";
 import { openLog } from "../log.ts";
 
@@ -11,7 +11,7 @@ export async function withCore<T>(
   const { config } = loadSettings(flags);
   const { log } = await openLog({ level: "warn", format: config.logFormat });
   const secrets = await prepareDataDir(config.dataDir);
-  const publicUrl = () => config.publicUrl ?? `http://${config.host}:${config.port}`;
+  const publicUrl = () => config.publicUrl ?? localUrl(config.host, config.port);
   // A tool makes no documents and sends no nudge, so it opens no broker and no bucket.
   const toolConfig = { ...config, amqpUrl: null, s3: null };
   const composition = await compose({ config: toolConfig, secrets, log, role: "tool", publicUrl });

@@ -11,7 +11,7 @@ export async function addUser(
 ): Promise<void> {
   if (!/^[^\s@]+@[^\s@]+$/.test(email)) throw new CommandError(`"${email}" is no e-mail address.`);
   // One line: what `echo` or a password manager ends with is not part of it.
-  const password = (await Bun.stdin.text()).replace(/\r?\n[\s\S]*$/, "");
+  const password = (await typed()).replace(/\r?\n[\s\S]*$/, "");
   if (!isStrong(password)) throw new CommandError(roles.STRONG_PASSWORD_RULE);
   await withCore(flags, async ({ core }) => {
     if (role !== undefined) await roles.get(core, role);
@@ -26,6 +26,14 @@ export async function addUser(
       `${account.username} <${account.email}> was added${role ? ` with the role ${role}` : ""}.\n`,
     );
   });
+}
+
+async function typed(): Promise<string> {
+  if (!process.stdin.isTTY) return Bun.stdin.text();
+  process.stderr.write("Password: ");
+  // A terminal hands over what was typed at Enter and at Ctrl-D; the latter is an end only on an empty line.
+  for await (const chunk of Bun.stdin.stream()) return new TextDecoder().decode(chunk);
+  return "";
 }
 
 export async function listUsers(flags: Flags): Promise<void> {
@@ -58,7 +66,7 @@ export async function changeRole(
 export async function disableUser(flags: Flags, email: string): Promise<void> {
   await withCore(flags, async ({ core }) => {
     const account = await accounts.getByEmail(core, email);
-    await accounts.deactivate(core, account, account.id);
+    await accounts.deactivate(core, null, account.id);
     process.stdout.write(`${account.username} is deactivated and signed out everywhere.\n`);
   });
 }

@@ -6,6 +6,7 @@ import * as audit from "./audit.ts";
 import type { Core } from "./core.ts";
 import * as credentials from "./credentials.ts";
 import { DomainError } from "./errors.ts";
+import * as guard from "./guard.ts";
 import { newId } from "./ids.ts";
 import * as invitations from "./invitations.ts";
 import * as mails from "./mails.ts";
@@ -18,7 +19,9 @@ import {
   usernameKey,
 } from "./names.ts";
 import * as permissions from "./permissions.ts";
+import * as rateCounts from "./rate-counts.ts";
 import * as recovery from "./recovery.ts";
+import * as secrets from "./secrets.ts";
 import { type Client, newSession, revokingAll } from "./sessions.ts";
 
 const { passwordHash: _neverLeaves, ...columns } = getTableColumns(accounts);
@@ -319,7 +322,8 @@ export async function update(
   const names = username === undefined ? {} : named(cleanUsername(username));
   const renamed = changedNames(before, profile);
   const moved = email !== undefined && email.trim() !== before.email ? email.trim() : null;
-  const password = newPassword === undefined ? null : await credentials.changed(core, id, newPassword);
+  if (moved !== null) await limitMoves(core, id, moved);
+  const password = newPassword === undefined ? null : await credentials.changed(core, before, newPassword);
   const now = core.clock();
   const changing = core.db
     .update(accounts)
@@ -327,32 +331,56 @@ export async function update(
       ...profile,
       ...renamed,
       ...names,
-      ...(moved === null ? {} : addressed(moved)),
-      ...password,
+      ...(moved === null ? {} : addressed(before, moved)),
+      ...password?.columns,
       updatedAt: now,
     })
     .where(and(eq(accounts.id, id), isNull(accounts.deactivatedAt)))
     .returning(publicColumns);
   const hasPassword = await credentials.hasPassword(core, id);
-  const [[account]] = await refusingTaken(() =>
+  const write = () =>
     core.db.batch([
+      guard.onlyIf(core, password?.condition ?? sql`1`),
       changing,
       ...(newPassword === undefined ? [] : credentials.tellingChanged(core, before, newPassword)),
       ...(actor.id === id ? [] : [recordingChanged(core, actor, before, changes, address)]),
       ...(moved === null ? [] : movingAddress(core, actor, before, moved, hasPassword, address)),
-    ]),
-  );
+    ]);
+  const [, [account]] = await refusingTaken(() => guard.guarded(write, credentials.changedMeanwhile));
   if (newPassword !== undefined || moved !== null) core.nudgeMails();
   return account ?? notFound();
 }
 
-const addressed = (email: string) => ({
-  email,
-  emailKey: emailKey(email),
-  // The first unconfirmed change keeps the old address, further ones do not move it.
-  confirmedEmail: sql`coalesce(${accounts.confirmedEmail}, ${accounts.email})`,
-  emailVerifiedAt: null,
-});
+const MOVES_PER_HOUR = 5;
+const HOUR_MS = 60 * 60_000;
+
+/** Each change mails two addresses, one of which the caller chooses. Throws `rateLimited`. */
+async function limitMoves(core: Core, id: number, email: string): Promise<void> {
+  if (!core.settings.limitSignIns) return;
+  for (const key of [`moves:${id}`, `moves-to:${secrets.hashOf(emailKey(email))}`]) {
+    const { points, expiresAt } = await rateCounts.add(core, key, 1, HOUR_MS);
+    if (points <= MOVES_PER_HOUR) continue;
+    const retryAfterSeconds = Math.max(Math.ceil((expiresAt - core.clock()) / 1000), 1);
+    throw new DomainError(
+      "rateLimited",
+      `Too many changes of the address. Try again in ${retryAfterSeconds} seconds.`,
+      {
+        retryAfterSeconds,
+      },
+    );
+  }
+}
+
+/** The first unconfirmed change keeps the old address for resets, further ones do not move it; going back ends it. */
+function addressed({ confirmedEmail }: Account, email: string) {
+  const isBack = confirmedEmail !== null && emailKey(confirmedEmail) === emailKey(email);
+  return {
+    email,
+    emailKey: emailKey(email),
+    confirmedEmail: isBack ? null : sql`coalesce(${accounts.confirmedEmail}, ${accounts.email})`,
+    emailVerifiedAt: null,
+  };
+}
 
 /** Asks the new address to be confirmed and tells the one before it. */
 function movingAddress(
@@ -400,11 +428,16 @@ const recordingChanged = (
 const named = (username: string) => ({ username, usernameKey: usernameKey(username) });
 
 /**
- * Soft delete: it can sign in no more, its sessions end, public look-ups do not show it. As
+ * Soft delete: it can sign in no more, its sessions end, public look-ups do not show it. No actor is the shell. As
  * permissions.requireToWrite. Throws `forbidden`, `accountNotFound`, `lastAdmin`.
  */
-export async function deactivate(core: Core, actor: Account, id: number, address?: string): Promise<void> {
-  await permissions.requireToWrite(core, actor, id);
+export async function deactivate(
+  core: Core,
+  actor: Account | null,
+  id: number,
+  address?: string,
+): Promise<void> {
+  if (actor !== null) await permissions.requireToWrite(core, actor, id);
   const { uuid } = await getActive(core, id);
   const now = core.clock();
   await permissions.keepingAnAdmin(() =>
@@ -415,7 +448,7 @@ export async function deactivate(core: Core, actor: Account, id: number, address
         .set({ deactivatedAt: now, updatedAt: now })
         .where(and(eq(accounts.id, id), isNull(accounts.deactivatedAt))),
       core.db.run(sql`INSERT INTO audit_entries (at, actor_id, action, target, address)
-        SELECT ${now}, ${actor.id}, 'account.deactivated', ${`account:${uuid}`}, ${address ?? null} WHERE changes() > 0`),
+        SELECT ${now}, ${actor?.id ?? null}, 'account.deactivated', ${`account:${uuid}`}, ${address ?? null} WHERE changes() > 0`),
       revokingAll(core, id),
       permissions.checkingAdmins(core),
     ]),

@@ -4,6 +4,7 @@ import { type Account, publicColumns } from "./accounts.ts";
 import * as audit from "./audit.ts";
 import type { Core } from "./core.ts";
 import { DomainError } from "./errors.ts";
+import * as guard from "./guard.ts";
 import * as mails from "./mails.ts";
 import { emailKey, usernameKey } from "./names.ts";
 import * as roles from "./roles.ts";
@@ -36,33 +37,65 @@ export async function hashed(core: Core, password: string) {
   return { passwordHash: await core.passwords.hash(password), passwordStrong: isStrong(password) };
 }
 
+export type PasswordChange = {
+  readonly current: string;
+  readonly next: string;
+  readonly keepSessionId: string;
+  readonly address: string;
+};
+
 /**
- * The columns of a password that replaces the current one. Throws `credentialsInvalid` when that one is wrong,
- * `passwordTooWeak` for holders of roles, and as `hashed` does.
+ * The columns of a password that replaces the current one, and the condition under which they may be written: that
+ * it still is the current one, and the session that changes it still lives. Throws `credentialsInvalid` when it is
+ * wrong, `passwordTooWeak` for holders of roles, and as `hashed` does.
  */
 export async function changed(
   core: Core,
-  accountId: number,
-  { current, next }: { readonly current: string; readonly next: string },
+  account: Account,
+  { current, next, keepSessionId, address }: PasswordChange,
 ) {
+  // Guessing counts here as at the sign-in: who has a session need not have the password.
+  const failures = signInFailures.keyOf(account.id);
+  await signInFailures.begin(core, failures);
   const [found] = await core.db
     .select({ hash: accounts.passwordHash })
     .from(accounts)
-    .where(eq(accounts.id, accountId));
-  // Guessing counts here as at the sign-in: who has a session need not have the password.
-  const failures = signInFailures.keyOf(accountId);
-  await signInFailures.wait(core, failures);
-  if (!(await core.passwords.verify(current, found?.hash ?? null))) {
-    await signInFailures.count(core, failures);
+    .where(eq(accounts.id, account.id));
+  const hash = found?.hash ?? null;
+  if (!(await core.passwords.verify(current, hash))) {
+    await recordingFailure(core, account, address, { reason: "current password" });
     throw new DomainError("credentialsInvalid", "The current password is wrong.", {
       field: "current_password",
     });
   }
-  if (!isStrong(next) && (await roles.namesOf(core, accountId)).length > 0) {
+  await signInFailures.succeeded(core, failures);
+  if (!isStrong(next) && (await roles.namesOf(core, account.id)).length > 0) {
     throw new DomainError("passwordTooWeak", roles.STRONG_PASSWORD_RULE, { field: "password" });
   }
-  return hashed(core, next);
+  const columns = await hashed(core, next);
+  const condition = sql`EXISTS (SELECT 1 FROM accounts WHERE id = ${account.id} AND password_hash = ${hash}
+    AND deactivated_at IS NULL)
+    AND EXISTS (SELECT 1 FROM sessions WHERE id = ${keepSessionId} AND revoked_at IS NULL)`;
+  return { columns, condition };
 }
+
+/** For a batch whose condition no longer holds: password or session ended while it was prepared. */
+export const changedMeanwhile = () => new DomainError("unauthorized", "This session has ended.");
+
+const recordingFailure = (
+  core: Core,
+  account: Account | null,
+  address: string,
+  details: Record<string, unknown>,
+) =>
+  audit.recording(core, {
+    actorId: null,
+    action: "sign-in.failed",
+    // What was typed is not kept: it may be a password in the wrong field.
+    ...(account === null ? {} : { target: `account:${account.uuid}` }),
+    address,
+    details,
+  });
 
 export async function hasPassword(core: Core, accountId: number): Promise<boolean> {
   const [found] = await core.db
@@ -108,25 +141,21 @@ export const endingResets = (core: Core, accountId: number) =>
       ),
     );
 
-/** Replaces the password and ends the other sessions. Throws as `changed` does. */
-export async function change(
-  core: Core,
-  account: Account,
-  given: {
-    readonly current: string;
-    readonly next: string;
-    readonly keepSessionId: string;
-    readonly address: string;
-  },
-): Promise<void> {
-  const columns = await changed(core, account.id, given);
-  await core.db.batch([
-    core.db
-      .update(accounts)
-      .set({ ...columns, updatedAt: core.clock() })
-      .where(eq(accounts.id, account.id)),
-    ...tellingChanged(core, account, given),
-  ]);
+/** Replaces the password and ends the other sessions. Throws as `changed` does, and `unauthorized`. */
+export async function change(core: Core, account: Account, given: PasswordChange): Promise<void> {
+  const { columns, condition } = await changed(core, account, given);
+  await guard.guarded(
+    () =>
+      core.db.batch([
+        guard.onlyIf(core, condition),
+        core.db
+          .update(accounts)
+          .set({ ...columns, updatedAt: core.clock() })
+          .where(eq(accounts.id, account.id)),
+        ...tellingChanged(core, account, given),
+      ]),
+    changedMeanwhile,
+  );
   core.nudgeMails();
 }
 
@@ -148,55 +177,58 @@ export async function signIn(
   client: Client,
 ): Promise<SignedIn> {
   const key = by === "username" ? usernameKey(name) : emailKey(name);
+  const wanted =
+    by === "username"
+      ? eq(accounts.usernameKey, key)
+      : and(eq(accounts.emailKey, key), isNotNull(accounts.passwordHash));
+  const [known] = await core.db.select({ id: accounts.id }).from(accounts).where(wanted);
+  const failures = known === undefined ? signInFailures.unknownKey(key) : signInFailures.keyOf(known.id);
+  await signInFailures.begin(core, failures);
+  // Read after the waiting, and its hash is looked at again when the session is made.
   const [found] = await core.db
     .select({ account: publicColumns, hash: accounts.passwordHash })
     .from(accounts)
-    .where(
-      by === "username"
-        ? eq(accounts.usernameKey, key)
-        : and(eq(accounts.emailKey, key), isNotNull(accounts.passwordHash)),
-    );
-  const failures =
-    found === undefined ? signInFailures.unknownKey(key) : signInFailures.keyOf(found.account.id);
-  await signInFailures.wait(core, failures);
+    .where(wanted);
   const usable = password.length <= MAX_PASSWORD_CHARACTERS;
   const matches = await core.passwords.verify(usable ? password : "", usable ? (found?.hash ?? null) : null);
   if (found === undefined || found.hash === null || !matches) {
-    await Promise.all([
-      signInFailures.count(core, failures),
-      audit.recording(core, {
-        actorId: null,
-        action: "sign-in.failed",
-        // What was typed is not kept: it may be a password in the wrong field.
-        ...(found === undefined ? {} : { target: `account:${found.account.uuid}` }),
-        address: client.address,
-        details: { origin },
-      }),
-    ]);
-    throw new DomainError("credentialsInvalid", "The name or the password is wrong.");
+    await recordingFailure(core, found?.account ?? null, client.address, { origin });
+    throw wrong();
   }
-  const { account } = found;
+  const { account, hash } = found;
   if (account.deactivatedAt !== null) {
+    await recordingFailure(core, account, client.address, { origin, reason: "inactive" });
     throw new DomainError("accountInactive", "This account is deactivated.");
   }
-  const renewed = core.passwords.isOutdated(found.hash) ? await hashed(core, password) : {};
+  const renewed = core.passwords.isOutdated(hash) ? await hashed(core, password) : {};
   const session = newSession(core, account.uuid, origin, client);
-  await core.db.batch([
-    core.db.insert(sessions).values(session),
-    core.db
-      .update(accounts)
-      .set({ ...renewed, lastLoginAt: session.createdAt, loginCount: sql`${accounts.loginCount} + 1` })
-      .where(eq(accounts.id, account.id)),
-    audit.recording(core, {
-      actorId: account.id,
-      action: "sign-in",
-      target: `session:${session.id}`,
-      address: client.address,
-      details: { origin },
-    }),
-  ]);
+  // A reset or a deactivation that came while the hash was made wins.
+  const condition = sql`EXISTS (SELECT 1 FROM accounts WHERE id = ${account.id} AND password_hash = ${hash}
+    AND deactivated_at IS NULL)`;
+  await guard.guarded(
+    () =>
+      core.db.batch([
+        guard.onlyIf(core, condition),
+        core.db.insert(sessions).values(session),
+        core.db
+          .update(accounts)
+          .set({ ...renewed, lastLoginAt: session.createdAt, loginCount: sql`${accounts.loginCount} + 1` })
+          .where(eq(accounts.id, account.id)),
+        audit.recording(core, {
+          actorId: account.id,
+          action: "sign-in",
+          target: `session:${session.id}`,
+          address: client.address,
+          details: { origin },
+        }),
+      ]),
+    wrong,
+  );
+  await signInFailures.succeeded(core, failures);
   return { account, sessionId: session.id, session };
 }
+
+const wrong = () => new DomainError("credentialsInvalid", "The name or the password is wrong.");
 
 export type SignedIn = {
   readonly account: Account;

@@ -58,8 +58,15 @@ function matching(search: string | undefined): SQL | undefined {
   return or(
     sql`${accounts.emailKey} LIKE ${key} ESCAPE '\\'`,
     sql`${accounts.usernameKey} LIKE ${key} ESCAPE '\\'`,
-    sql`${accounts.fullName} LIKE ${containing(search.trim())} ESCAPE '\\'`,
+    ...spellings(search.trim()).map((text) => sql`${accounts.fullName} LIKE ${containing(text)} ESCAPE '\\'`),
   );
+}
+
+/** SQLite's LIKE knows the case of ASCII letters alone; these are the ways in which names are written. */
+function spellings(text: string): string[] {
+  const lower = text.toLowerCase();
+  const title = lower.replace(/(?<![\p{L}\p{M}\p{N}])\p{L}/gu, (letter) => letter.toUpperCase());
+  return [...new Set([text, lower, text.toUpperCase(), title])];
 }
 
 function activity(isActive: boolean | undefined): SQL | undefined {

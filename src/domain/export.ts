@@ -8,6 +8,7 @@ import {
   games,
   groups,
   invitations,
+  mailedSecrets,
   posts,
   reportTasks,
   sessions,
@@ -21,17 +22,21 @@ const ROWS = 500;
 
 /**
  * Everything that is stored about an account, by section, in pages of rows; a section that is no list comes as one
- * value. Without the password's hash and the names of refresh tokens, which are secrets, not data.
+ * value. Without the hashes of the password and of mailed secrets and the names of refresh tokens, which are
+ * secrets, not data.
  */
 export async function* exportOf(core: Core, account: Account): AsyncGenerator<ExportPart> {
   yield { section: "account", value: account };
   yield { section: "roles", value: await roles.namesOf(core, account.id) };
   yield { section: "groups", value: await groupsOf(core, account) };
   yield { section: "counters", value: await statistics.read(core, account.id) };
-  for (const { section, table, key, owners } of TABLES) {
+  for (const { section, table, key, owners, target } of TABLES) {
     let after: string | number | null = null;
     do {
-      const mine = or(...owners.map((owner) => eq(owner, account.id)));
+      const mine = or(
+        ...owners.map((owner) => eq(owner, account.id)),
+        target === undefined ? undefined : eq(target, `account:${account.uuid}`),
+      );
       const rows: Record<string, unknown>[] = await core.db
         .select()
         .from(table)
@@ -55,6 +60,8 @@ type Exported = {
   /** Unique among the rows of one account: what pages go by. */
   readonly key: AnySQLiteColumn;
   readonly owners: readonly AnySQLiteColumn[];
+  /** Where the account may be named as `account:<uuid>`. */
+  readonly target?: AnySQLiteColumn;
 };
 
 const TABLES: readonly Exported[] = [
@@ -70,7 +77,19 @@ const TABLES: readonly Exported[] = [
   { section: "comments", table: comments, key: comments.id, owners: [comments.authorId] },
   { section: "likes", table: commentLikes, key: commentLikes.commentId, owners: [commentLikes.accountId] },
   { section: "invitations", table: invitations, key: invitations.code, owners: [invitations.createdBy] },
-  { section: "audit", table: auditEntries, key: auditEntries.id, owners: [auditEntries.actorId] },
+  {
+    section: "mailedSecrets",
+    table: mailedSecrets,
+    key: mailedSecrets.hash,
+    owners: [mailedSecrets.accountId],
+  },
+  {
+    section: "audit",
+    table: auditEntries,
+    key: auditEntries.id,
+    owners: [auditEntries.actorId],
+    target: auditEntries.target,
+  },
 ];
 
 async function groupsOf(core: Core, account: Account): Promise<string[]> {
@@ -83,14 +102,18 @@ async function groupsOf(core: Core, account: Account): Promise<string[]> {
   return rows.map((row) => row.name);
 }
 
-const SECRET = new Set(["refreshJti", "refreshParentJti", "leaseOwner"]);
+const SECRET = new Set(["refreshJti", "refreshParentJti", "leaseOwner", "hash"]);
 // Of a document about somebody else the fact is one's own, the figures are not; nor who asked for one's own document.
 const OF_THE_SUBJECT = new Set(["report"]);
 const OF_THE_REQUESTER = new Set(["requestedBy"]);
+// Nor who did something to one's account, and from where.
+const OF_THE_ACTOR = new Set(["actorId", "address"]);
 
 function ownPart(row: Record<string, unknown>, { id }: Account): Record<string, unknown> {
   const isForeign = (name: string) =>
-    (OF_THE_SUBJECT.has(name) && row.subjectId !== id) || (OF_THE_REQUESTER.has(name) && row[name] !== id);
+    (OF_THE_SUBJECT.has(name) && row.subjectId !== id) ||
+    (OF_THE_REQUESTER.has(name) && row[name] !== id) ||
+    (OF_THE_ACTOR.has(name) && "actorId" in row && row.actorId !== id);
   return Object.fromEntries(Object.entries(row).filter(([name]) => !SECRET.has(name) && !isForeign(name)));
 }
 

@@ -12,10 +12,19 @@ export type NewGame = Pick<Game, "role" | "result" | "durationSeconds"> & {
   readonly playedAt?: number;
 };
 
-/** Stores a game and moves the player's counters, both or neither. Throws `forbidden`, `accountNotFound`. */
-export async function record(core: Core, actor: Account, accountId: number, game: NewGame): Promise<Game> {
-  await permissions.requireSelfOr(core, actor, accountId, "users.write");
-  await getActive(core, accountId);
+/**
+ * Stores a game and moves the player's counters, both or neither. As permissions.requireToWrite. Throws `forbidden`,
+ * `accountNotFound`.
+ */
+export async function record(
+  core: Core,
+  actor: Account,
+  accountId: number,
+  game: NewGame,
+  address?: string,
+): Promise<Game> {
+  await permissions.requireToWrite(core, actor, accountId);
+  const account = await getActive(core, accountId);
   const [[stored]] = await core.db.batch([
     core.db
       .insert(games)
@@ -27,6 +36,7 @@ export async function record(core: Core, actor: Account, accountId: number, game
       sessionCount: 1,
       totalTimeSeconds: game.durationSeconds,
     }),
+    ...statistics.recordingChanged(core, actor, account, { game }, address),
   ]);
   if (stored === undefined) throw new Error("an INSERT ... RETURNING gave no row");
   return stored;

@@ -40,7 +40,10 @@ export async function create(core: Core, actor: Account, group: NewGroup, addres
           roleId: role.id,
         }),
       ),
-      audit.recording(core, { actorId: actor.id, action: "group.created", address, details: group }),
+      // Its number is known only once it is stored.
+      core.db.run(sql`INSERT INTO audit_entries (at, actor_id, action, target, address, details)
+        SELECT ${core.clock()}, ${actor.id}, 'group.created', 'group:' || id, ${address}, ${JSON.stringify(group)}
+        FROM groups WHERE name = ${group.name}`),
     ]);
     if (row === undefined) throw new Error("an INSERT ... RETURNING gave no row");
     return { ...row, roles: wanted };

@@ -21,7 +21,10 @@ export type NewInvitation = {
   readonly role: string | null;
 };
 
-/** For who may invite; to a role, for who may manage roles and holds all of it. Throws `forbidden`, `unknownRole`. */
+/**
+ * For who may invite; to a role, for who may manage roles and holds all of it. Throws `forbidden`, `unknownRole`,
+ * `fieldInvalid` for an end that has passed.
+ */
 export async function create(
   core: Core,
   actor: Account,
@@ -32,6 +35,9 @@ export async function create(
   const given = role === null ? null : await roleToGive(core, actor, role);
   const code = secrets.create().token;
   const now = core.clock();
+  if (expiresAt !== null && expiresAt <= now) {
+    throw new DomainError("fieldInvalid", "expires_at must be in the future.", { field: "expires_at" });
+  }
   const [[row]] = await core.db.batch([
     core.db
       .insert(invitations)
@@ -48,6 +54,7 @@ export async function create(
     audit.recording(core, {
       actorId: actor.id,
       action: "invitation.created",
+      target: auditTarget(code),
       address,
       details: { uses, expiresAt, role },
     }),
@@ -55,6 +62,9 @@ export async function create(
   if (row === undefined) throw new Error("an INSERT ... RETURNING gave no row");
   return { ...row, role };
 }
+
+// The code is a secret: its hash tells invitations apart and opens nothing.
+const auditTarget = (code: string) => `invitation:${secrets.hashOf(code).slice(0, 12)}`;
 
 async function roleToGive(core: Core, actor: Account, name: string): Promise<roleNames.Role> {
   await permissions.require(core, actor, "roles.manage");
@@ -93,15 +103,13 @@ export async function list(
 export async function remove(core: Core, actor: Account, code: string, address: string): Promise<void> {
   await permissions.require(core, actor, "invitations.create");
   const all = await permissions.isUnlimited(core, actor);
-  const [gone] = await core.db.batch([
-    core.db
-      .delete(invitations)
-      .where(
-        sql`${invitations.code} = ${code} AND (${all ? 1 : 0} OR ${invitations.createdBy} = ${actor.id})`,
-      )
-      .returning({ uses: invitations.uses }),
-    core.db.run(sql`INSERT INTO audit_entries (at, actor_id, action, address)
-      SELECT ${core.clock()}, ${actor.id}, 'invitation.deleted', ${address} WHERE changes() > 0`),
+  const wanted = sql`${invitations.code} = ${code} AND (${all ? 1 : 0} OR ${invitations.createdBy} = ${actor.id})`;
+  const [, gone] = await core.db.batch([
+    core.db.run(sql`INSERT INTO audit_entries (at, actor_id, action, target, address, details)
+      SELECT ${core.clock()}, ${actor.id}, 'invitation.deleted', ${auditTarget(code)}, ${address},
+        json_object('uses', ${invitations.uses}, 'role', ${roles.name})
+      FROM ${invitations} LEFT JOIN ${roles} ON ${roles.id} = ${invitations.roleId} WHERE ${wanted}`),
+    core.db.delete(invitations).where(wanted).returning({ uses: invitations.uses }),
   ]);
   if (gone.length === 0) throw new DomainError("invitationNotFound", "There is no such invitation.");
 }
@@ -128,12 +136,12 @@ export async function forRegistration(core: Core, input: NewAccount): Promise<Na
   if (found === undefined) throw invalid();
   const { invitation, role, makerLeftAt } = found;
   const ended = (invitation.expiresAt ?? Number.POSITIVE_INFINITY) <= core.clock();
-  if (ended || invitation.usesLeft < 1) throw invalid();
-  if (role === null) return { ...invitation, role: null };
+  if (ended || invitation.usesLeft < 1 || makerLeftAt !== null) throw invalid();
   // Who lost a permission has no more of it to give, by an old invitation either.
   const maker = { id: invitation.createdBy ?? 0 };
-  const given = await permissions.firstLacking(core, maker, [...role.permissions, "roles.manage"]);
-  if (makerLeftAt !== null || given !== null) throw invalid();
+  const needed = ["invitations.create", ...(role === null ? [] : ["roles.manage", ...role.permissions])];
+  if ((await permissions.firstLacking(core, maker, needed)) !== null) throw invalid();
+  if (role === null) return { ...invitation, role: null };
   if (!isStrong(input.password ?? "")) {
     throw new DomainError("passwordTooWeak", roleNames.STRONG_PASSWORD_RULE, { field: "password" });
   }

@@ -1,10 +1,10 @@
 import { eq, sql } from "drizzle-orm";
-import { asDatabaseError } from "../../db/open.ts";
 import { prepared } from "../../db/prepare.ts";
 import { effectiveRoles, roles } from "../../db/schema.ts";
 import type { Account } from "./accounts.ts";
 import type { Core } from "./core.ts";
 import { DomainError } from "./errors.ts";
+import * as guard from "./guard.ts";
 
 export const PERMISSIONS = [
   "users.read",
@@ -102,19 +102,11 @@ const ADMIN_EXISTS = sql`EXISTS (SELECT 1 FROM effective_roles held JOIN roles O
   WHERE roles.name = ${ADMIN_ROLE} AND accounts.deactivated_at IS NULL)`;
 
 /** The first statement of a batch that may take a role away. */
-export const notingAdmins = (core: Core) =>
-  core.db.run(sql`INSERT INTO admin_guard (id, had, has) VALUES (1, ${ADMIN_EXISTS}, 1)
-    ON CONFLICT (id) DO UPDATE SET had = excluded.had, has = 1`);
+export const notingAdmins = (core: Core) => guard.noting(core, ADMIN_EXISTS);
 
 /** The last statement of such a batch: ends it when it has removed the last administrator. */
-export const checkingAdmins = (core: Core) => core.db.run(sql`UPDATE admin_guard SET has = ${ADMIN_EXISTS}`);
+export const checkingAdmins = (core: Core) => guard.checking(core, ADMIN_EXISTS);
 
 /** Runs a batch between the two, and throws `lastAdmin` when it was ended. */
-export async function keepingAnAdmin<T>(batch: () => Promise<T>): Promise<T> {
-  try {
-    return await batch();
-  } catch (error) {
-    if (asDatabaseError(error)?.constraint !== "admin_guard_last") throw error;
-    throw new DomainError("lastAdmin", "The last administrator cannot be removed.", {}, { cause: error });
-  }
-}
+export const keepingAnAdmin = <T>(batch: () => Promise<T>): Promise<T> =>
+  guard.guarded(batch, () => new DomainError("lastAdmin", "The last administrator cannot be removed."));

@@ -1,4 +1,4 @@
-import { sql } from "drizzle-orm";
+import { eq, sql } from "drizzle-orm";
 import { prepared } from "../../db/prepare.ts";
 import { rateLimits } from "../../db/schema.ts";
 import type { Core } from "./core.ts";
@@ -35,6 +35,14 @@ export async function add(core: Core, key: string, points: number, windowMs: num
 }
 
 const MAX_PURGED = 500;
+
+/** Takes one point back. */
+export async function giveBack(core: Core, key: string): Promise<void> {
+  await core.db
+    .update(rateLimits)
+    .set({ points: sql`max(${rateLimits.points} - 1, 0)` })
+    .where(eq(rateLimits.key, key));
+}
 
 /** Deletes some of the counters whose window has ended. */
 export async function purge(core: Core): Promise<void> {

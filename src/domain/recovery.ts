@@ -20,18 +20,26 @@ const MAX_ACCOUNTS_MAILED = 5;
  */
 function findByAddress(core: Core, email: string): Promise<Account[]> {
   const key = emailKey(email);
-  return core.db
-    .select(publicColumns)
-    .from(accounts)
-    .where(
-      and(
-        isNotNull(accounts.passwordHash),
-        isNull(accounts.deactivatedAt),
-        sql`((${accounts.emailKey} = ${key} AND ${accounts.confirmedEmail} IS NULL)
+  return (
+    core.db
+      .select(publicColumns)
+      .from(accounts)
+      .where(
+        and(
+          isNotNull(accounts.passwordHash),
+          isNull(accounts.deactivatedAt),
+          sql`((${accounts.emailKey} = ${key} AND ${accounts.confirmedEmail} IS NULL)
           OR ${accounts.confirmedEmail} = ${key} COLLATE NOCASE)`,
-      ),
-    )
-    .limit(MAX_ACCOUNTS_MAILED);
+        ),
+      )
+      // Who shows the address now comes before who had it once: nobody can push its owner out of the few.
+      .orderBy(
+        sql`${accounts.confirmedEmail} IS NOT NULL`,
+        sql`${accounts.emailVerifiedAt} IS NULL`,
+        accounts.id,
+      )
+      .limit(MAX_ACCOUNTS_MAILED)
+  );
 }
 
 /**

@@ -2,8 +2,10 @@ import { sql } from "drizzle-orm";
 import { prepared } from "../../db/prepare.ts";
 import { sessions } from "../../db/schema.ts";
 import type { Account } from "./accounts.ts";
+import * as audit from "./audit.ts";
 import type { Core } from "./core.ts";
 import { DomainError } from "./errors.ts";
+import * as guard from "./guard.ts";
 import { newId } from "./ids.ts";
 import * as mails from "./mails.ts";
 import { accessToken, findWithAccount, type Session } from "./sessions.ts";
@@ -105,24 +107,29 @@ async function usedBefore(
   throw new DomainError("unauthorized", "This refresh token was used before; its session has ended.");
 }
 
-/** Somebody has a copy: neither may go on. */
+/** Somebody has a copy: neither may go on. Of many at once one ends it, and the owner is told once. */
 async function endReused(core: Core, account: Account, session: Session, address: string): Promise<void> {
   const now = core.clock();
-  const [ended] = await core.db.batch([
-    core.db
-      .update(sessions)
-      .set({ revokedAt: now })
-      .where(sql`id = ${session.id} AND revoked_at IS NULL`)
-      .returning({ id: sessions.id }),
-    core.db.run(sql`INSERT INTO audit_entries (at, actor_id, action, target, address)
-      SELECT ${now}, ${account.id}, 'refresh.reused', ${`session:${session.id}`}, ${address} WHERE changes() > 0`),
-  ]);
-  // Of many at once one ends it, and the owner is told once.
-  if (ended.length === 0) return;
-  await mails.queueing(core, {
-    to: account.confirmedEmail ?? account.email,
-    language: account.language,
-    text: { kind: "refresh-token-reused", username: account.username, address, at: now },
-  });
+  const alive = sql`EXISTS (SELECT 1 FROM sessions WHERE id = ${session.id} AND revoked_at IS NULL)`;
+  const ended = () => new DomainError("unauthorized", "This session has ended.");
+  await guard.guarded(
+    () =>
+      core.db.batch([
+        guard.onlyIf(core, alive),
+        core.db.update(sessions).set({ revokedAt: now }).where(sql`id = ${session.id}`),
+        audit.recording(core, {
+          actorId: account.id,
+          action: "refresh.reused",
+          target: `session:${session.id}`,
+          address,
+        }),
+        mails.queueing(core, {
+          to: account.confirmedEmail ?? account.email,
+          language: account.language,
+          text: { kind: "refresh-token-reused", username: account.username, address, at: now },
+        }),
+      ]),
+    ended,
+  );
   core.nudgeMails();
 }

@@ -91,7 +91,10 @@ export async function create(core: Core, actor: Account, role: NewRole, address:
   const [[row]] = await refusingTaken(() =>
     core.db.batch([
       core.db.insert(roles).values(role).returning(),
-      audit.recording(core, { actorId: actor.id, action: "role.created", address, details: role }),
+      // Its number is known only once it is stored.
+      core.db.run(sql`INSERT INTO audit_entries (at, actor_id, action, target, address, details)
+        SELECT ${core.clock()}, ${actor.id}, 'role.created', 'role:' || id, ${address}, ${JSON.stringify(role)}
+        FROM roles WHERE name = ${role.name}`),
     ]),
   );
   if (row === undefined) throw new Error("an INSERT ... RETURNING gave no row");

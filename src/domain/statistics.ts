@@ -2,6 +2,7 @@ import { desc, eq, isNull, sql } from "drizzle-orm";
 import { prepared } from "../../db/prepare.ts";
 import { accounts, playerCounters } from "../../db/schema.ts";
 import { type Account, getActive, publicColumns } from "./accounts.ts";
+import * as audit from "./audit.ts";
 import type { Core } from "./core.ts";
 import * as permissions from "./permissions.ts";
 
@@ -38,23 +39,47 @@ export async function read(core: Core, accountId: number): Promise<Counters> {
   return (await byAccount(core.db).get({ accountId })) ?? ZERO;
 }
 
-/** Changes only what is given. For the owner or who may write users; throws `forbidden`, `accountNotFound`. */
+/** Changes only what is given. As permissions.requireToWrite. Throws `forbidden`, `accountNotFound`. */
 export async function update(
   core: Core,
   actor: Account,
   accountId: number,
   changes: Partial<Counters>,
+  address?: string,
 ): Promise<Counters> {
-  await permissions.requireSelfOr(core, actor, accountId, "users.write");
-  await getActive(core, accountId);
+  await permissions.requireToWrite(core, actor, accountId);
+  const account = await getActive(core, accountId);
   if (Object.keys(changes).length === 0) return read(core, accountId);
-  const [counters] = await core.db
-    .insert(playerCounters)
-    .values({ accountId, ...changes })
-    .onConflictDoUpdate({ target: playerCounters.accountId, set: changes })
-    .returning(columns);
+  const [[counters]] = await core.db.batch([
+    core.db
+      .insert(playerCounters)
+      .values({ accountId, ...changes })
+      .onConflictDoUpdate({ target: playerCounters.accountId, set: changes })
+      .returning(columns),
+    ...recordingChanged(core, actor, account, { fields: Object.keys(changes) }, address),
+  ]);
   return counters ?? ZERO;
 }
+
+/** The statements that record what was done to another's figures; none for one's own. */
+export const recordingChanged = (
+  core: Core,
+  actor: Account,
+  account: Account,
+  details: Readonly<Record<string, unknown>>,
+  address?: string,
+) =>
+  actor.id === account.id
+    ? []
+    : [
+        audit.recording(core, {
+          actorId: actor.id,
+          action: "account.changed",
+          target: `account:${account.uuid}`,
+          details,
+          ...(address === undefined ? {} : { address }),
+        }),
+      ];
 
 /** The statement that adds to the counters; to be run in a batch with what is counted. Stops at MAX_COUNTER. */
 export function adding(core: Core, accountId: number, more: Counters) {

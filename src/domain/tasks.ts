@@ -174,15 +174,21 @@ export async function claim(core: Core, owner: string): Promise<Task | null> {
   return task ?? null;
 }
 
-const held = (taskId: string, owner: string): SQL | undefined =>
-  and(eq(reportTasks.id, taskId), eq(reportTasks.leaseOwner, owner), eq(reportTasks.status, "PROCESSING"));
+// By the attempt too: an owner whose lease ran out may have claimed the same task anew.
+const held = ({ id, attempts }: Task, owner: string): SQL | undefined =>
+  and(
+    eq(reportTasks.id, id),
+    eq(reportTasks.leaseOwner, owner),
+    eq(reportTasks.attempts, attempts),
+    eq(reportTasks.status, "PROCESSING"),
+  );
 
 /** False when the lease was lost meanwhile. */
-export async function renew(core: Core, taskId: string, owner: string): Promise<boolean> {
+export async function renew(core: Core, task: Task, owner: string): Promise<boolean> {
   const kept = await core.db
     .update(reportTasks)
     .set({ dueAt: core.clock() + LEASE_MS })
-    .where(held(taskId, owner))
+    .where(held(task, owner))
     .returning({ id: reportTasks.id });
   return kept.length > 0;
 }
@@ -190,14 +196,14 @@ export async function renew(core: Core, taskId: string, owner: string): Promise<
 /** Keeps the figures as first read and answers those; null when the lease was lost. */
 export async function keepReport(
   core: Core,
-  taskId: string,
+  task: Task,
   owner: string,
   report: string,
 ): Promise<string | null> {
   const [kept] = await core.db
     .update(reportTasks)
     .set({ report: sql`coalesce(${reportTasks.report}, ${report})` })
-    .where(held(taskId, owner))
+    .where(held(task, owner))
     .returning({ report: reportTasks.report });
   return kept?.report ?? null;
 }
@@ -205,7 +211,7 @@ export async function keepReport(
 /** The document is stored. False when the lease was lost: whoever has it now stores the same bytes again. */
 export async function complete(
   core: Core,
-  taskId: string,
+  task: Task,
   owner: string,
   document: { readonly bytes: number; readonly sha256: string },
 ): Promise<boolean> {
@@ -219,7 +225,7 @@ export async function complete(
       documentSha256: document.sha256,
       finishedAt: core.clock(),
     })
-    .where(held(taskId, owner))
+    .where(held(task, owner))
     .returning({ id: reportTasks.id });
   return done.length > 0;
 }
@@ -243,11 +249,11 @@ export async function fail(
       dueAt: now + retryAfterMs,
       finishedAt: last ? now : null,
     })
-    .where(held(task.id, owner));
+    .where(held(task, owner));
 }
 
 /** A try that was cut off by a stop of ours: due at once, and not counted. */
-export async function release(core: Core, taskId: string, owner: string): Promise<void> {
+export async function release(core: Core, task: Task, owner: string): Promise<void> {
   await core.db
     .update(reportTasks)
     .set({
@@ -256,7 +262,7 @@ export async function release(core: Core, taskId: string, owner: string): Promis
       dueAt: core.clock(),
       attempts: sql`max(${reportTasks.attempts} - 1, 0)`,
     })
-    .where(held(taskId, owner));
+    .where(held(task, owner));
 }
 
 /**

@@ -12,6 +12,7 @@ type RequestErrorCode =
   | "routeNotFound"
   | "methodNotAllowed"
   | "crossOrigin"
+  | "databaseFailed"
   | "internal";
 
 /** Everything that an API has to have an answer for. */
@@ -75,6 +76,12 @@ export function asFailure(error: unknown, requestId: string, log: Log): Failure 
     };
   }
   log.error({ err: error, requestId }, "a request failed");
+  if (database !== null) {
+    return {
+      code: "databaseFailed",
+      message: `The database refused this. Please report request ${requestId}.`,
+    };
+  }
   return { code: "internal", message: `Something went wrong. Please report request ${requestId}.` };
 }
 

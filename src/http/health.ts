@@ -2,9 +2,32 @@ import type { Core } from "../domain/core.ts";
 
 const CHECK_TIMEOUT_MS = 3_000;
 
+const KEPT_MS = 1_000;
+type Checks = Readonly<Record<string, Awaited<ReturnType<typeof checked>>>>;
+const lately = new WeakMap<Core["db"], { readonly at: number; readonly checks: Promise<Checks> }>();
+
+/** One run for all who ask within a second: each writes a probe and asks every service. */
+function checksOf(core: Core): Promise<Checks> {
+  const known = lately.get(core.db);
+  if (known !== undefined && performance.now() - known.at < KEPT_MS) return known.checks;
+  const checks = runChecks(core);
+  lately.set(core.db, { at: performance.now(), checks });
+  return checks;
+}
+
 /** 200 when everything that requests need answers, else 503; names what is down and never why: the log does. */
 export async function readiness(core: Core, isStopping: () => boolean): Promise<Response> {
-  const checks = Object.fromEntries(
+  const checks = await checksOf(core);
+  const ready = !isStopping() && Object.values(checks).every((check) => check.state === "up");
+  const status = isStopping() ? "stopping" : ready ? "ready" : "unavailable";
+  return Response.json(
+    { status, checks },
+    { status: ready ? 200 : 503, headers: { "Cache-Control": "no-store" } },
+  );
+}
+
+async function runChecks(core: Core): Promise<Checks> {
+  return Object.fromEntries(
     await Promise.all(
       Object.entries({
         database: () => core.db.check(),
@@ -13,12 +36,6 @@ export async function readiness(core: Core, isStopping: () => boolean): Promise<
         mailer: () => core.mailer.check(),
       }).map(async ([name, check]) => [name, await checked(core, name, check)] as const),
     ),
-  );
-  const ready = !isStopping() && Object.values(checks).every((check) => check.state === "up");
-  const status = isStopping() ? "stopping" : ready ? "ready" : "unavailable";
-  return Response.json(
-    { status, checks },
-    { status: ready ? 200 : 503, headers: { "Cache-Control": "no-store" } },
   );
 }
 

@@ -43,6 +43,7 @@ function jsonBody(): MiddlewareHandler<Env> {
 
 // Never told back: a mistyped password is still nearly the password.
 const SECRET_FIELD = /password|token/i;
+const MAX_ECHOED_CHARACTERS = 200;
 
 /** Turns what the schema refuses into one RequestError about the first field that is wrong. */
 export const refuseInvalid: Hook<unknown, Env, string, unknown> = (result) => {
@@ -56,10 +57,15 @@ export const refuseInvalid: Hook<unknown, Env, string, unknown> = (result) => {
       field,
       missing,
       message: issue?.message ?? "",
-      ...(missing || value === undefined || field === "body" || SECRET_FIELD.test(field) ? {} : { value }),
+      ...(missing || field === "body" || !isEchoed(field, value) ? {} : { value }),
     },
   });
 };
+
+function isEchoed(field: string, value: unknown): boolean {
+  if (value === undefined || SECRET_FIELD.test(field)) return false;
+  return typeof value !== "string" || value.length <= MAX_ECHOED_CHARACTERS;
+}
 
 /** zod leaves the input out of its issues; the validator passes the whole as `data` beside the error. */
 function valueAt(result: object, path: readonly PropertyKey[]): unknown {

@@ -1,3 +1,6 @@
+// What is streamed differs by who reads it.
+const HEADERS = { "Content-Type": "application/json", "Cache-Control": "no-store" };
+
 /** A JSON array of unknown length, sent page by page as fast as the reader takes it, at constant memory. */
 export function jsonArrayStream<T>(
   pages: AsyncGenerator<readonly T[]>,
@@ -21,7 +24,7 @@ export function jsonArrayStream<T>(
       await pages.return(undefined);
     },
   });
-  return new Response(body, { headers: { "Content-Type": "application/json" } });
+  return new Response(body, { headers: HEADERS });
 }
 
 type Part =
@@ -67,5 +70,5 @@ export function jsonObjectStream(parts: AsyncGenerator<Part>, headers: Record<st
     return separator + rows;
   }
 
-  return new Response(body, { headers: { "Content-Type": "application/json", ...headers } });
+  return new Response(body, { headers: { ...HEADERS, ...headers } });
 }

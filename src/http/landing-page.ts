@@ -18,5 +18,8 @@ export const landingPage = () =>
     headers: {
       "Content-Type": "text/html; charset=utf-8",
       "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+      // The addresses of some pages hold a secret.
+      "Referrer-Policy": "no-referrer",
+      "Cache-Control": "no-store",
     },
   });

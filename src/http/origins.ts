@@ -13,16 +13,26 @@ export type OriginsOptions = {
   readonly publicUrl: string;
   readonly port: number;
   readonly allowed: readonly string[];
+  /** The address that is listened on; any, when absent. */
+  readonly host?: string;
 };
 
 const MAX_PREFLIGHT_AGE_SECONDS = 600;
 
-/** Our own origins: that of the public address, and this machine's names on our port. `Host` is never trusted. */
-export function createOrigins({ publicUrl, port, allowed }: OriginsOptions): Origins {
+// Addresses at which this machine reaches us by its own names.
+const LOCAL = /^(localhost|127(\.\d+){1,3}|0\.0\.0\.0|\[?::1?\]?)$/i;
+
+/**
+ * Our own origins: that of the public address, and this machine's names on our port where they lead to us, not to
+ * somebody else's server. `Host` is never trusted.
+ */
+export function createOrigins({ publicUrl, port, allowed, host = "0.0.0.0" }: OriginsOptions): Origins {
   const others = new Set(allowed);
   const own = new Set([
     new URL(publicUrl).origin,
-    ...["localhost", "127.0.0.1", "[::1]"].map((host) => new URL(`http://${host}:${port}`).origin),
+    ...(LOCAL.test(host) ? ["localhost", "127.0.0.1", "[::1]"] : []).map(
+      (name) => new URL(`http://${name}:${port}`).origin,
+    ),
   ]);
 
   return {

@@ -16,7 +16,7 @@ export function unknownRoute(app: Hono<Env>): NotFoundHandler<Env> {
   const paths = new TrieRouter<Set<string>>();
   for (const [path, methods] of methodsOf) paths.add(ANY, path, methods);
   return function answerUnknownRoute(c) {
-    const path = c.req.path.length > 1 ? c.req.path.replace(/\/+$/, "") : c.req.path;
+    const path = c.req.path.length > 1 ? c.req.path.replace(/\/$/, "") : c.req.path;
     // Narrow paths are declared first: /users/leaderboard is not to answer for /users/{id}.
     const methods = new Set(paths.match(ANY, path)[0][0]?.[0]);
     if (methods.has("GET")) methods.add("HEAD");

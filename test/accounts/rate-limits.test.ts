@@ -377,7 +377,8 @@ describe("what is kept", () => {
       expect([path, (await after.call("POST", path, { body })).status]).toEqual([path, 429]);
     }
     expect((await after.call("GET", "/api/users/me")).status).toBe(401);
-    expect(app.slept).toEqual([]);
+    // A forgotten password waits a moment by chance, a sign-in for seconds.
+    expect(app.slept.filter((ms) => ms >= 1_000)).toEqual([]);
     app.now += 15 * MINUTE_MS - 1;
     app.slept.length = 0;
     app.now += 1;
@@ -493,28 +494,44 @@ describe("failed sign-ins of one account", () => {
     expect(rows.length).toBeLessThan(300);
   });
 
-  test("make no more than 200 wait at a time: the next is told to come back", async () => {
+  test("make no more than 100 of one account wait at a time; others are not concerned", async () => {
     app = await startTestApp();
     await member(app, "user");
+    await member(app, "other");
+    const ofOther = (password: string) => login({ email: "other@example.com", password });
     await times(10, () => login(wrong));
+    await times(10, () => ofOther("wrong"));
     const gate = Promise.withResolvers<void>();
     const core = app.core as { sleep: Core["sleep"] };
     let waiting = 0;
-    core.sleep = () => {
+    core.sleep = async () => {
       waiting += 1;
-      return gate.promise;
+      if (waiting <= 100) await gate.promise;
     };
-    const held = Array.from({ length: 200 }, () => login({ ...wrong, password: "" }));
-    await eventually(() => waiting === 200);
+    const held = Array.from({ length: 100 }, () => login({ ...wrong, password: "" }));
+    await eventually(() => waiting === 100);
     const refused = await login(right);
     expect([refused.status, refused.body, refused.headers.get("Retry-After")]).toEqual([
       503,
       refusal("SERVICE_UNAVAILABLE"),
       "30",
     ]);
+    expect((await ofOther(PASSWORD)).status).toBe(200);
+    expect(waiting).toBe(101);
     gate.resolve();
     await Promise.all(held);
     expect((await login(right)).status).toBe(200);
+  });
+
+  test("at once count as much as one after the other", async () => {
+    app = await startTestApp();
+    await member(app, "user");
+    await Promise.all(Array.from({ length: 30 }, () => login(wrong)));
+    expect(app.slept).toHaveLength(20);
+    expect(Math.max(...app.slept)).toBe(30_000);
+    app.slept.length = 0;
+    expect((await login(right)).status).toBe(200);
+    expect(app.slept).toEqual([30_000]);
   });
 
   test("wait 2^n seconds, never more than 30, never a lock-out", async () => {

@@ -110,8 +110,10 @@ function clientConfig(
     ...(region === undefined ? {} : { region }),
   };
   if (endpoint === undefined) return common;
+  const { config: found } = new S3Client({});
   return {
-    region: "us-east-1",
+    // Other stores seldom care, yet a signature needs one.
+    region: () => found.region().catch(() => "us-east-1"),
     ...common,
     endpoint,
     forcePathStyle: true,

@@ -46,6 +46,7 @@ const STATUS = {
   unsupportedMediaType: 415,
   overloaded: 503,
   unavailable: 503,
+  databaseFailed: 500,
   internal: 500,
 } as const satisfies Record<FailureCode, ContentfulStatusCode>;
 

@@ -5,6 +5,7 @@ import type { Core } from "../../domain/core.ts";
 import * as credentials from "../../domain/credentials.ts";
 import { DomainError } from "../../domain/errors.ts";
 import * as memberships from "../../domain/memberships.ts";
+import * as permissions from "../../domain/permissions.ts";
 import { contactsVisibleTo } from "../../domain/privacy.ts";
 import * as sessions from "../../domain/sessions.ts";
 import * as usernames from "../../domain/usernames.ts";
@@ -42,13 +43,13 @@ export function createCabinetApi(core: Core, origins: Origins): OpenAPIHono<Env>
 
   /** Public look-ups show more to who is signed in; a token that does not work counts as none there. */
   async function speller(c: ApiContext) {
-    const viewer = findToken(c) === null ? null : await authenticated(core, origins, c).catch(nobody);
-    const isVisible = await contactsVisibleTo(core, viewer?.account ?? null);
+    const session = findToken(c) === null ? null : await authenticated(core, origins, c).catch(nobody);
+    const viewer = session?.account ?? null;
+    const isVisible = await contactsVisibleTo(core, viewer);
+    const seesAll = viewer !== null && (await permissions.isAllowed(core, viewer, "users.read"));
     return async function spellAll(page: readonly accounts.Account[]) {
-      const membershipsOf = await memberships.listOf(
-        core,
-        page.map((account) => account.id),
-      );
+      const shown = page.map((account) => account.id).filter((id) => seesAll || id === viewer?.id);
+      const membershipsOf = shown.length === 0 ? noMemberships : await memberships.listOf(core, shown);
       return page.map((account) =>
         wire.person(account, {
           contactsVisible: isVisible(account),
@@ -61,13 +62,13 @@ export function createCabinetApi(core: Core, origins: Origins): OpenAPIHono<Env>
 
   /** As its owner sees it. */
   async function profile(account: accounts.Account, token: string) {
-    const [membershipsOf, permissions] = await Promise.all([
+    const [membershipsOf, held] = await Promise.all([
       memberships.listOf(core, [account.id]),
       memberships.permissionsOf(core, account),
     ]);
     const avatar = avatars.urlOf(core, account);
     const surroundings = { contactsVisible: true, avatar, memberships: membershipsOf(account.id) };
-    return { ...wire.person(account, surroundings), permissions, token };
+    return { ...wire.person(account, surroundings), permissions: held, token };
   }
 
   app.openapi(contract.register, async function register(c) {
@@ -144,6 +145,8 @@ export function createCabinetApi(core: Core, origins: Origins): OpenAPIHono<Env>
   app.notFound(unknownRoute(app));
   return app;
 }
+
+const noMemberships = (): memberships.Memberships => ({ groups: [], roles: [] });
 
 /** Digits are an id first, else a login. Throws `accountNotFound`. */
 async function search(core: Core, key: string): Promise<accounts.Account> {

@@ -17,9 +17,13 @@ import * as wire from "./wire.ts";
 const NO_STORE = { "Cache-Control": "no-store" };
 
 /** Profiles and asynchronous statistics documents. */
-export function createStatsApi(core: Core, origins: Origins): OpenAPIHono<Env> {
+export function createStatsApi(
+  core: Core,
+  origins: Origins,
+  isStopping: () => boolean = () => false,
+): OpenAPIHono<Env> {
   const app = new OpenAPIHono<Env>({ strict: false, defaultHook: refuseInvalid });
-  const taskEvents = createTaskEvents(core);
+  const taskEvents = createTaskEvents(core, isStopping);
   app.onError(apiErrors(core.log));
   requireJson(app);
 

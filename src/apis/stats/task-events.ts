@@ -12,8 +12,11 @@ const POLL_MS = 250;
 const HEARTBEAT_MS = 8_000;
 const RETRY_SECONDS = 10;
 
-/** Streams of one server: `open` sends the task whenever its state changes, until it ends or the session does. */
-export function createTaskEvents(core: Core) {
+/**
+ * Streams of one server: `open` sends the task whenever its state changes, until it ends, the session does or the
+ * server stops.
+ */
+export function createTaskEvents(core: Core, isStopping: () => boolean = () => false) {
   let streams = 0;
 
   return {
@@ -39,6 +42,7 @@ export function createTaskEvents(core: Core) {
             }
             if (task.status === "DONE" || task.status === "FAILED") return;
             await stream.sleep(POLL_MS);
+            if (isStopping()) return;
             silentMs += POLL_MS;
             if (silentMs >= HEARTBEAT_MS) {
               await stream.write(":\n\n");

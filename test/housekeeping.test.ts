@@ -1,0 +1,243 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { mailedSecrets, rateLimits, sessions } from "../db/schema.ts";
+import { createHousekeeping, type Housekeeping, sweep } from "../src/domain/housekeeping.ts";
+import { accountOf, type Member, member } from "./accounts/people.ts";
+import { eventually } from "./adapters/eventually.ts";
+import { startTestApp, type TestApp } from "./support/app.ts";
+
+const HOUR = 60 * 60_000;
+const NOTHING = { sessions: 0, mailedSecrets: 0, rateLimits: 0 };
+
+let app: TestApp;
+let ann: Member;
+let accountId: number;
+let living: string[];
+let housekeeping: Housekeeping | undefined;
+
+beforeEach(async () => {
+  app = await startTestApp();
+  ann = await member(app, "ann");
+  accountId = (await accountOf(app, ann)).id;
+  living = await sessionIds();
+  await app.core.db.delete(mailedSecrets);
+});
+afterEach(async () => {
+  await housekeeping?.stop();
+  housekeeping = undefined;
+  await app.close();
+});
+
+type Ends = { readonly expiresAt: number; readonly revokedAt?: number };
+
+const sessionRow = (id: string, ends: Ends) => ({
+  id,
+  accountId,
+  origin: "accounts" as const,
+  address: "192.0.2.1",
+  createdAt: 0,
+  lastUsedAt: 0,
+  ...ends,
+});
+
+const secretRow = (hash: string, expiresAt: number, usedAt: number | null = null) => ({
+  hash,
+  purpose: "reset" as const,
+  accountId,
+  email: ann.email,
+  createdAt: 0,
+  expiresAt,
+  usedAt,
+});
+
+const sessionIds = async () =>
+  (await app.core.db.select({ id: sessions.id }).from(sessions)).map(({ id }) => id);
+const hashes = async () =>
+  (await app.core.db.select({ hash: mailedSecrets.hash }).from(mailedSecrets)).map(({ hash }) => hash).sort();
+const keys = async () =>
+  (await app.core.db.select({ key: rateLimits.key }).from(rateLimits)).map(({ key }) => key).sort();
+const others = async () => (await sessionIds()).filter((id) => !living.includes(id)).sort();
+
+async function addExpired(rows: number): Promise<void> {
+  const old = Array.from({ length: rows }, (_, index) => sessionRow(`old-${index}`, { expiresAt: 1 }));
+  for (let from = 0; from < rows; from += 500) {
+    await app.core.db.insert(sessions).values(old.slice(from, from + 500));
+  }
+}
+
+function open(everyMs?: number, core = app.core): Housekeeping {
+  housekeeping = createHousekeeping(core, everyMs);
+  return housekeeping;
+}
+
+describe("a sweep", () => {
+  test("deletes sessions that ended more than 72 hours ago, and no others", async () => {
+    const limit = app.now - 72 * HOUR;
+    const later = app.now + HOUR;
+    await app.core.db
+      .insert(sessions)
+      .values([
+        sessionRow("expired-before", { expiresAt: limit - 1 }),
+        sessionRow("expired-then", { expiresAt: limit }),
+        sessionRow("expired-just-now", { expiresAt: app.now }),
+        sessionRow("revoked-before", { expiresAt: later, revokedAt: limit - 1 }),
+        sessionRow("revoked-then", { expiresAt: later, revokedAt: limit }),
+        sessionRow("revoked-before, expired-just-now", { expiresAt: app.now, revokedAt: limit - 1 }),
+        sessionRow("expired-before, revoked-just-now", { expiresAt: limit - 1, revokedAt: app.now }),
+        sessionRow("living", { expiresAt: app.now + 1 }),
+      ]);
+    expect(await sweep(app.core)).toEqual({ ...NOTHING, sessions: 4 });
+    expect(await others()).toEqual(["expired-just-now", "expired-then", "living", "revoked-then"]);
+    expect((await app.call("GET", "/api/auth/sessions", { token: ann.token })).status).toBe(200);
+  });
+
+  test("deletes a session only once its 72 hours have passed, and its token is refused before and after", async () => {
+    const call = () => app.call("GET", "/api/auth/sessions", { token: ann.token });
+    expect((await app.call("POST", "/api/auth/logout", { token: ann.token })).status).toBe(200);
+    app.now += 72 * HOUR;
+    expect((await sweep(app.core)).sessions).toBe(0);
+    expect((await call()).status).toBe(401);
+    app.now += 1;
+    expect((await sweep(app.core)).sessions).toBe(1);
+    expect(await sessionIds()).toEqual([]);
+    expect((await call()).status).toBe(401);
+  });
+
+  test("deletes mailed secrets that expired more than 24 hours ago, used or not", async () => {
+    const limit = app.now - 24 * HOUR;
+    await app.core.db
+      .insert(mailedSecrets)
+      .values([
+        secretRow("before", limit - 1),
+        secretRow("before, used", limit - 1, 1),
+        secretRow("then", limit),
+        secretRow("just now", app.now),
+        secretRow("good", app.now + 1),
+        secretRow("used, not expired", app.now + 1, 1),
+      ]);
+    expect(await sweep(app.core)).toEqual({ ...NOTHING, mailedSecrets: 2 });
+    expect(await hashes()).toEqual(["good", "just now", "then", "used, not expired"]);
+  });
+
+  test("deletes counters whose window has ended", async () => {
+    await app.core.db.insert(rateLimits).values([
+      { key: "before", points: 1, expiresAt: app.now - 1 },
+      { key: "now", points: 1, expiresAt: app.now },
+      { key: "still", points: 1, expiresAt: app.now + 1 },
+    ]);
+    const before = (await keys()).filter((key) => key !== "before" && key !== "now");
+    expect(await sweep(app.core)).toEqual({ ...NOTHING, rateLimits: 2 });
+    expect(await keys()).toEqual(before);
+  });
+
+  test.each([499, 500, 501, 1_700])("deletes %i of each, pausing after every 500", async (rows) => {
+    await addExpired(rows);
+    for (let from = 0; from < rows; from += 500) {
+      const names = Array.from({ length: Math.min(500, rows - from) }, (_, index) => `old-${from + index}`);
+      await app.core.db.insert(mailedSecrets).values(names.map((name) => secretRow(name, 1)));
+      await app.core.db.insert(rateLimits).values(names.map((key) => ({ key, points: 1, expiresAt: 1 })));
+    }
+    app.slept.length = 0;
+    expect(await sweep(app.core)).toEqual({ sessions: rows, mailedSecrets: rows, rateLimits: rows });
+    expect(app.slept).toHaveLength(3 * Math.floor(rows / 500));
+    expect(await sessionIds()).toEqual(living);
+    expect(await sweep(app.core)).toEqual(NOTHING);
+  });
+
+  test("ends after the running batch when it is aborted", async () => {
+    await addExpired(1_200);
+    await app.core.db.insert(rateLimits).values({ key: "old", points: 1, expiresAt: 1 });
+    const ending = new AbortController();
+    const core = { ...app.core, sleep: async () => ending.abort() };
+    expect(await sweep(core, ending.signal)).toEqual({ ...NOTHING, sessions: 500 });
+    expect(await others()).toHaveLength(700);
+  });
+});
+
+describe("housekeeping", () => {
+  test("sweeps again and again, and logs how much only when there was something", async () => {
+    const seen = () =>
+      app.logged.map((line) => JSON.parse(line)).filter(({ msg }) => msg === "old rows were deleted");
+    open(10).start();
+    for (const rows of [3, 4]) {
+      await addExpired(rows);
+      await eventually(async () => (await others()).length === 0);
+    }
+    await housekeeping?.stop();
+    const total = seen().reduce((sum: number, line) => sum + line.sessions, 0);
+    expect(total).toBe(7);
+    expect(seen().every((line) => line.sessions > 0)).toBe(true);
+  });
+
+  test("does not sweep right at the start", async () => {
+    await addExpired(1);
+    const housekeeping = open();
+    housekeeping.start();
+    await Bun.sleep(50);
+    expect(await others()).toHaveLength(1);
+    await housekeeping.stop();
+  });
+
+  test("a failure is logged, and the next sweep comes all the same", async () => {
+    await addExpired(2);
+    let failures = 2;
+    const db = new Proxy(app.core.db, {
+      get(target, name) {
+        if (name === "all" && failures > 0) {
+          failures -= 1;
+          throw new Error("the database is away");
+        }
+        return Reflect.get(target, name);
+      },
+    });
+    open(10, { ...app.core, db }).start();
+    await eventually(async () => (await others()).length === 0);
+    expect(app.logged.filter((line) => line.includes("old rows could not be deleted"))).toHaveLength(2);
+  });
+
+  test("stop waits for the running batch and lets no other begin", async () => {
+    await addExpired(1_200);
+    const gate = Promise.withResolvers<void>();
+    let paused = 0;
+    const core = {
+      ...app.core,
+      sleep: () => {
+        paused += 1;
+        return gate.promise;
+      },
+    };
+    const housekeeping = open(10, core);
+    housekeeping.start();
+    housekeeping.start();
+    await eventually(() => paused > 0);
+    let stopped = false;
+    const stopping = housekeeping.stop().then(() => {
+      stopped = true;
+    });
+    await Bun.sleep(30);
+    expect(stopped).toBe(false);
+    gate.resolve();
+    await stopping;
+    await Bun.sleep(30);
+    expect(paused).toBe(1);
+    expect(await others()).toHaveLength(700);
+  });
+
+  test("does nothing once it was stopped, started or not", async () => {
+    await addExpired(1);
+    const housekeeping = open(5);
+    await housekeeping.stop();
+    housekeeping.start();
+    await Bun.sleep(40);
+    expect(await others()).toHaveLength(1);
+  });
+
+  test("keeps no process alive", async () => {
+    const script = `
+      const { createHousekeeping } = await import(${JSON.stringify(`${import.meta.dir}/../src/domain/housekeeping.ts`)});
+      createHousekeeping({}).start();`;
+    const child = Bun.spawn([process.execPath, "-e", script], { stdout: "ignore", stderr: "ignore" });
+    const timer = setTimeout(() => child.kill(), 4_000);
+    expect(await child.exited).toBe(0);
+    clearTimeout(timer);
+  });
+});
