@@ -311,7 +311,7 @@ describe("real answers", () => {
     const task = await tasks.claim(app.core, "a worker");
     if (task === null) throw new Error("nothing was due");
     await app.core.documents.put(tasks.documentKey(task.id), Buffer.from(text), "application/pdf");
-    await tasks.complete(app.core, task.id, "a worker", { bytes: text.length, sha256: "" });
+    await tasks.complete(app.core, task, "a worker", { bytes: text.length, sha256: "" });
   };
 
   test("accounts: sign-up, tokens, sessions", async () => {

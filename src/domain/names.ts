@@ -50,10 +50,19 @@ export function usernameFromEmail(email: string, tried: number): string {
     .slice(0, MAX_STEM_CHARACTERS)
     .join("")
     .trim();
-  const base = SOMETHING_VISIBLE.test(stem) ? stem : "member";
+  const base = cleanOr(stem, "member");
   return tried === 0
     ? base
     : `${base}-${1000 + Math.floor(Math.random() * 9_000 * 10 ** Math.min(tried, 5))}`;
+}
+
+/** What is left of an address can still be no name: signs that were apart before join to others. */
+function cleanOr(stem: string, otherwise: string): string {
+  try {
+    return cleanUsername(stem);
+  } catch {
+    return otherwise;
+  }
 }
 
 /** First and last name from a full one and the other way round, where only one of them was given. */

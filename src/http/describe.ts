@@ -1,17 +1,28 @@
-import type { z } from "@hono/zod-openapi";
+import { z } from "@hono/zod-openapi";
+import { Pagination } from "./paging.ts";
 
 // Short forms for the route descriptions of the contracts.
 
 /** An answer with a JSON body. */
-export const answer = <T extends z.ZodType>(schema: T, description: string) => ({
+export const answer = <T extends z.ZodType>(schema: T, description: string, example?: z.input<T>) => ({
   description,
-  content: { "application/json": { schema } },
+  content: { "application/json": { schema, ...(example === undefined ? {} : { example }) } },
 });
 
 /** A required JSON body. */
 export const body = <T extends z.ZodType>(schema: T) => ({
   body: { required: true, content: { "application/json": { schema } } },
 });
+
+/** Any string, with one to show. */
+export const like = (example: string) => z.string().openapi({ example });
+
+/** A page of a list of the accounts API. */
+export const listOf = <T extends z.ZodType>(row: T) =>
+  z.object({
+    data: z.array(row),
+    pagination: Pagination.openapi({ example: { page: 1, limit: 20, total: 45, pages: 3 } }),
+  });
 
 export const TOKEN = [{ token: [] }];
 

@@ -130,7 +130,8 @@ describe("registration refuses", () => {
       `${field} ${JSON.stringify(value)?.slice(0, 40)}`,
       { ...example, [field]: value },
       `INVALID_${field.toUpperCase()}_FORMAT`,
-      field.includes("password") ? { field } : { field, value },
+      // Neither a password is told back nor what is long.
+      field.includes("password") || String(value).length > 200 ? { field } : { field, value },
     ] as const;
 
   test.each([

@@ -1,8 +1,8 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { TASK_STATUSES } from "../../domain/tasks.ts";
-import { answer, body, failures, TOKEN } from "../../http/describe.ts";
+import { answer, body, failures, like, listOf, TOKEN } from "../../http/describe.ts";
 import { text } from "../../http/input.ts";
-import { Pagination, pageQuery } from "../../http/paging.ts";
+import { pageQuery } from "../../http/paging.ts";
 import { ApiError } from "../api-errors.ts";
 
 const tags = ["administration"];
@@ -13,7 +13,6 @@ const MAX_PERMISSION_CHARACTERS = 64;
 
 const Time = z.string().openapi({ format: "date-time", example: "2026-04-14T10:30:00Z" });
 const id = { params: z.object({ id: z.string() }) };
-const list = <T extends z.ZodType>(row: T) => z.object({ data: z.array(row), pagination: Pagination });
 const query = { query: z.object(pageQuery(20)) };
 const refusals = [401, 403, 429, 503] as const;
 const inputRefusals = [400, 401, 403, 404, 409, 413, 415, 429, 503] as const;
@@ -25,7 +24,7 @@ const permission = z
 
 const Role = z
   .object({ id: z.number().int(), name: z.string(), permissions: z.array(z.string()) })
-  .openapi("Role");
+  .openapi("Role", { example: { id: 3, name: "editor", permissions: ["blog.moderate"] } });
 const RoleInput = z.object({
   name: text(1, 64).openapi({ example: "editor" }),
   permissions: z
@@ -41,7 +40,7 @@ export const listRoles = createRoute({
   security: TOKEN,
   summary: "List the roles",
   request: query,
-  responses: { 200: answer(list(Role), "A page of roles"), ...failures(ApiError, 400, ...refusals) },
+  responses: { 200: answer(listOf(Role), "A page of roles"), ...failures(ApiError, 400, ...refusals) },
 });
 
 export const createRole = createRoute({
@@ -80,8 +79,11 @@ const Group = z
     name: z.string(),
     roles: z.array(z.object({ id: z.number().int(), name: z.string() })),
   })
-  .openapi("Group");
-const Ids = z.array(z.number().int().min(1)).max(MAX_IDS);
+  .openapi("Group", { example: { id: 2, name: "staff", roles: [{ id: 3, name: "editor" }] } });
+const Ids = z
+  .array(z.number().int().min(1))
+  .max(MAX_IDS)
+  .openapi({ example: [3] });
 const GroupInput = z.object({ name: text(1, 64).openapi({ example: "staff" }), roles: Ids });
 
 export const listGroups = createRoute({
@@ -91,7 +93,7 @@ export const listGroups = createRoute({
   security: TOKEN,
   summary: "List the groups",
   request: query,
-  responses: { 200: answer(list(Group), "A page of groups"), ...failures(ApiError, 400, ...refusals) },
+  responses: { 200: answer(listOf(Group), "A page of groups"), ...failures(ApiError, 400, ...refusals) },
 });
 
 export const createGroup = createRoute({
@@ -158,19 +160,25 @@ export const activateUser = createRoute({
   summary: "Undo a deactivation",
   request: id,
   responses: {
-    200: answer(z.object({ id: z.uuid(), is_active: z.literal(true) }), "Active"),
+    200: answer(
+      z.object({
+        id: z.uuid().openapi({ example: "550e8400-e29b-41d4-a716-446655440000" }),
+        is_active: z.literal(true),
+      }),
+      "Active",
+    ),
     ...failures(ApiError, 404, ...refusals),
   },
 });
 
 const Invitation = z
   .object({
-    code: z.string(),
-    url: z.string(),
-    uses: z.number().int(),
-    uses_left: z.number().int(),
+    code: like("Jx4nTq0vR2c"),
+    url: like("https://example.com/login?invitation=Jx4nTq0vR2c"),
+    uses: z.number().int().openapi({ example: 10 }),
+    uses_left: z.number().int().openapi({ example: 7 }),
     expires_at: Time.nullable(),
-    role: z.string().nullable(),
+    role: like("editor").nullable(),
     created_at: Time,
   })
   .openapi("Invitation");
@@ -183,7 +191,7 @@ export const listInvitations = createRoute({
   summary: "List your invitations; administrators see all",
   request: query,
   responses: {
-    200: answer(list(Invitation), "A page of invitations"),
+    200: answer(listOf(Invitation), "A page of invitations"),
     ...failures(ApiError, 400, ...refusals),
   },
 });
@@ -196,9 +204,13 @@ export const createInvitation = createRoute({
   summary: "Invite: a link with a number of uses and an end",
   request: body(
     z.object({
-      uses: z.number().int().min(1).max(MAX_USES),
-      expires_at: z.iso.datetime({ offset: true }).nullable().optional(),
-      role: z.string().nullable().optional(),
+      uses: z.number().int().min(1).max(MAX_USES).openapi({ example: 10 }),
+      expires_at: z.iso
+        .datetime({ offset: true })
+        .nullable()
+        .optional()
+        .openapi({ example: "2026-04-14T10:30:00Z" }),
+      role: like("editor").nullable().optional(),
     }),
   ),
   responses: { 201: answer(Invitation, "Made"), ...failures(ApiError, ...inputRefusals) },
@@ -216,13 +228,13 @@ export const deleteInvitation = createRoute({
 
 const Task = z
   .object({
-    id: z.uuid(),
-    kind: z.string(),
-    status: z.enum(TASK_STATUSES),
-    attempts: z.number().int(),
-    error: z.string().nullable(),
-    subject: z.string().openapi({ description: "The username" }),
-    requested_by: z.string().openapi({ description: "The username" }),
+    id: z.uuid().openapi({ example: "179c089a-827e-4436-a251-843131baa1e0" }),
+    kind: like("stats"),
+    status: z.enum(TASK_STATUSES).openapi({ example: "FAILED" }),
+    attempts: z.number().int().openapi({ example: 3 }),
+    error: like("The document could not be stored").nullable(),
+    subject: like("xXx__WINNER__xXx").openapi({ description: "The username" }),
+    requested_by: like("random_user").openapi({ description: "The username" }),
     created_at: Time,
     finished_at: Time.nullable(),
   })
@@ -235,7 +247,7 @@ export const listTasks = createRoute({
   security: TOKEN,
   summary: "List the report tasks, newest first",
   request: { query: z.object({ ...pageQuery(20), status: z.enum(TASK_STATUSES).optional() }) },
-  responses: { 200: answer(list(Task), "A page of tasks"), ...failures(ApiError, 400, ...refusals) },
+  responses: { 200: answer(listOf(Task), "A page of tasks"), ...failures(ApiError, 400, ...refusals) },
 });
 
 export const retryTask = createRoute({
@@ -250,13 +262,15 @@ export const retryTask = createRoute({
 
 const AuditEntry = z
   .object({
-    id: z.number().int(),
+    id: z.number().int().openapi({ example: 1 }),
     at: Time,
-    actor: z.string().nullable().openapi({ description: "The uuid of the account that acted" }),
-    action: z.string().openapi({ example: "sign-in.failed" }),
-    target: z.string().nullable(),
-    address: z.string().nullable(),
-    details: z.record(z.string(), z.unknown()).nullable(),
+    actor: like("550e8400-e29b-41d4-a716-446655440000")
+      .nullable()
+      .openapi({ description: "The uuid of the account that acted" }),
+    action: like("sign-in.failed"),
+    target: like("550e8400-e29b-41d4-a716-446655440000").nullable(),
+    address: like("203.0.113.7").nullable(),
+    details: z.record(z.string(), z.unknown()).nullable().openapi({ example: null }),
   })
   .openapi("AuditEntry");
 
@@ -274,7 +288,7 @@ export const listAudit = createRoute({
     }),
   },
   responses: {
-    200: answer(list(AuditEntry), "A page of entries"),
+    200: answer(listOf(AuditEntry), "A page of entries"),
     ...failures(ApiError, 400, 404, ...refusals),
   },
 });

@@ -1,6 +1,6 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { isStrong } from "../../domain/credentials.ts";
-import { answer, body, failures, TOKEN } from "../../http/describe.ts";
+import { answer, body, failures, like, TOKEN } from "../../http/describe.ts";
 import { emailAddress, text } from "../../http/input.ts";
 import { ApiError } from "../api-errors.ts";
 
@@ -32,14 +32,15 @@ const anyAddress = () =>
       "Invalid email address",
     )
     .openapi({ example: "user@example.com" });
-const Uuid = z.uuid();
+const Uuid = z.uuid().openapi({ example: "550e8400-e29b-41d4-a716-446655440000" });
 const Time = z.string().openapi({ format: "date-time", example: "2026-04-14T10:30:00Z" });
 const Message = z.object({ message: z.string() }).openapi("Message");
 
+const JWT = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9...";
 const Tokens = z
   .object({
-    access_token: z.string(),
-    refresh_token: z.string(),
+    access_token: like(JWT),
+    refresh_token: like(JWT),
     token_type: z.literal("Bearer"),
     expires_in: z.literal(86_400).openapi({ description: "Seconds until the access token expires" }),
   })
@@ -62,7 +63,12 @@ export const register = createRoute({
   responses: {
     201: answer(
       z.object({
-        data: z.object({ id: Uuid, email: z.string(), full_name: z.string().nullable(), created_at: Time }),
+        data: z.object({
+          id: Uuid,
+          email: like("user@example.com"),
+          full_name: like("John Doe").nullable(),
+          created_at: Time,
+        }),
         message: z.literal("User registered successfully"),
       }),
       "Registered",
@@ -81,7 +87,7 @@ export const login = createRoute({
       .object({
         email: z.string().optional().openapi({ example: "user@example.com" }),
         username: z.string().optional(),
-        password: z.string().openapi({ example: "SecurePassword123!" }),
+        password: like("SecurePassword123!"),
       })
       .refine((form) => form.email !== undefined || form.username !== undefined, {
         path: ["email"],
@@ -93,8 +99,8 @@ export const login = createRoute({
       Tokens.extend({
         user: z.object({
           id: Uuid,
-          email: z.string(),
-          full_name: z.string().nullable(),
+          email: like("user@example.com"),
+          full_name: like("John Doe").nullable(),
           roles: z.array(z.string()).openapi({ example: ["user"] }),
         }),
       }).openapi("Login"),
@@ -109,7 +115,7 @@ export const refresh = createRoute({
   path: "/api/auth/refresh",
   tags,
   summary: "Exchange a refresh token for new tokens; each is good once",
-  request: body(z.object({ refresh_token: z.string() })),
+  request: body(z.object({ refresh_token: like(JWT) })),
   responses: { 200: answer(Tokens, "New tokens"), ...failures(ApiError, 400, 401, 413, 415, 429, 503) },
 });
 
@@ -119,7 +125,10 @@ export const logout = createRoute({
   tags,
   security: TOKEN,
   summary: "End this session",
-  responses: { 200: answer(Message, "Ended"), ...failures(ApiError, 401, 403, 429, 503) },
+  responses: {
+    200: answer(Message, "Ended", { message: "Logged out successfully" }),
+    ...failures(ApiError, 401, 403, 429, 503),
+  },
 });
 
 export const forgotPassword = createRoute({
@@ -130,7 +139,7 @@ export const forgotPassword = createRoute({
   request: body(z.object({ email: anyAddress() })),
   responses: {
     200: answer(
-      z.object({ message: z.string(), email: z.string() }),
+      z.object({ message: like("Password reset email sent"), email: like("user@example.com") }),
       "If there is such an account, it was mailed",
     ),
     ...failures(ApiError, 400, 413, 415, 429, 503),
@@ -142,9 +151,18 @@ export const resetPassword = createRoute({
   path: "/api/auth/reset-password",
   tags,
   summary: "Set a new password with a mailed token; ends every session",
-  request: body(z.object({ token: z.string(), password: newPassword(), confirm_password: z.string() })),
+  request: body(
+    z.object({
+      token: like("reset-token-from-email"),
+      password: newPassword(),
+      confirm_password: like("SecurePassword123!"),
+    }),
+  ),
   responses: {
-    200: answer(z.object({ message: z.string(), redirect: z.string() }), "Set"),
+    200: answer(
+      z.object({ message: like("Password reset successfully"), redirect: like("https://example.com/login") }),
+      "Set",
+    ),
     ...failures(ApiError, 400, 413, 415, 422, 429, 503),
   },
 });
@@ -156,10 +174,14 @@ export const changePassword = createRoute({
   security: TOKEN,
   summary: "Change the password; ends the other sessions",
   request: body(
-    z.object({ current_password: z.string(), password: newPassword(), confirm_password: z.string() }),
+    z.object({
+      current_password: like("OldPassword123!"),
+      password: newPassword(),
+      confirm_password: like("SecurePassword123!"),
+    }),
   ),
   responses: {
-    200: answer(Message, "Changed"),
+    200: answer(Message, "Changed", { message: "Password changed successfully" }),
     ...failures(ApiError, 400, 401, 403, 413, 415, 422, 429, 503),
   },
 });
@@ -169,8 +191,11 @@ export const verifyEmail = createRoute({
   path: "/api/auth/verify-email",
   tags,
   summary: "Confirm an e-mail address with a mailed token",
-  request: body(z.object({ token: z.string() })),
-  responses: { 200: answer(Message, "Confirmed"), ...failures(ApiError, 400, 413, 415, 429, 503) },
+  request: body(z.object({ token: like("token-from-email") })),
+  responses: {
+    200: answer(Message, "Confirmed", { message: "Email verified successfully" }),
+    ...failures(ApiError, 400, 413, 415, 429, 503),
+  },
 });
 
 const Session = z
@@ -178,10 +203,10 @@ const Session = z
     id: Uuid,
     created_at: Time,
     last_used_at: Time,
-    address: z.string(),
-    user_agent: z.string().nullable(),
-    browser: z.string().nullable(),
-    current: z.boolean(),
+    address: like("203.0.113.7"),
+    user_agent: like("Mozilla/5.0 (X11; Linux x86_64; rv:124.0) Gecko/20100101 Firefox/124.0").nullable(),
+    browser: like("Firefox 124.0").nullable(),
+    current: z.boolean().openapi({ example: true }),
   })
   .openapi("Session");
 

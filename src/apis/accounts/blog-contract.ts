@@ -1,9 +1,9 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { PostSort } from "../../domain/post-pages.ts";
 import { POST_STATUSES } from "../../domain/posts.ts";
-import { answer, body, failures, TOKEN } from "../../http/describe.ts";
+import { answer, body, failures, like, listOf, TOKEN } from "../../http/describe.ts";
 import { MAX_BODY_BYTES, text } from "../../http/input.ts";
-import { Pagination, pageQuery } from "../../http/paging.ts";
+import { pageQuery } from "../../http/paging.ts";
 import { ApiError } from "../api-errors.ts";
 
 const MAX_TITLE_CHARACTERS = 200;
@@ -12,36 +12,45 @@ const MAX_COMMENT_CHARACTERS = 10_000;
 const MAX_SEARCH_CHARACTERS = 200;
 const tags = ["blog"];
 
-const Uuid = z.uuid();
+const Uuid = z.uuid().openapi({ example: "660e8400-e29b-41d4-a716-446655440000" });
 const Time = z.string().openapi({ format: "date-time", example: "2026-04-14T10:30:00Z" });
-const Status = z.enum(POST_STATUSES);
-const Count = z.number().int().min(0);
+const Status = z.enum(POST_STATUSES).openapi({ example: "published" });
+const Count = z.number().int().min(0).openapi({ example: 5 });
+const Title = like("Getting Started with Rust");
+const Content = like("# Introduction to Rust\n\nRust is...");
+const Excerpt = like("Learn Rust basics...");
+const Views = Count.openapi({ example: 1250 });
 
-const Author = z.object({ id: Uuid, full_name: z.string().nullable() }).openapi("BlogAuthor");
+const Author = z
+  .object({
+    id: Uuid.openapi({ example: "550e8400-e29b-41d4-a716-446655440000" }),
+    full_name: like("John Doe").nullable(),
+  })
+  .openapi("BlogAuthor");
 
 const ListedPost = z
   .object({
     id: Uuid,
-    title: z.string().openapi({ example: "Getting Started with Rust" }),
-    excerpt: z.string().openapi({ example: "Learn Rust basics..." }),
+    title: Title,
+    excerpt: Excerpt,
     author: Author,
     status: Status,
     created_at: Time,
-    views: Count,
+    views: Views,
   })
   .openapi("ListedPost");
 
 const Post = z
   .object({
     id: Uuid,
-    title: z.string(),
-    content: z.string(),
-    excerpt: z.string(),
-    author: z.object({ ...Author.shape, avatar_url: z.string().nullable() }),
+    title: Title,
+    content: Content,
+    excerpt: Excerpt,
+    author: z.object({ ...Author.shape, avatar_url: like("https://cdn.example.com/avatar.jpg").nullable() }),
     status: Status,
     created_at: Time,
     updated_at: Time,
-    views: Count,
+    views: Views,
     comments_count: Count,
   })
   .openapi("Post");
@@ -49,9 +58,9 @@ const Post = z
 const CreatedPost = z
   .object({
     id: Uuid,
-    title: z.string(),
-    content: z.string(),
-    excerpt: z.string(),
+    title: Title,
+    content: Content,
+    excerpt: Excerpt,
     author: Author,
     status: Status,
     created_at: Time,
@@ -59,10 +68,15 @@ const CreatedPost = z
   .openapi("CreatedPost");
 
 const ChangedPost = z
-  .object({ id: Uuid, title: z.string(), content: z.string(), status: Status, updated_at: Time })
+  .object({ id: Uuid, title: Title, content: Content, status: Status, updated_at: Time })
   .openapi("ChangedPost");
 
-const createdComment = { id: Uuid, content: z.string(), author: Author, created_at: Time };
+const createdComment = {
+  id: Uuid.openapi({ example: "770e8400-e29b-41d4-a716-446655440000" }),
+  content: like("Great article! Really helpful."),
+  author: Author,
+  created_at: Time,
+};
 const CreatedComment = z.object(createdComment).openapi("CreatedComment");
 const Comment = z.object({ ...createdComment, likes: Count }).openapi("Comment");
 
@@ -128,7 +142,7 @@ export const listPosts = createRoute({
     }),
   },
   responses: {
-    200: answer(z.object({ data: z.array(ListedPost), pagination: Pagination }), "One page"),
+    200: answer(listOf(ListedPost), "One page"),
     ...failures(ApiError, 400, 401, 503),
   },
 });
@@ -182,7 +196,7 @@ export const listComments = createRoute({
   summary: "List a post's comments, oldest first",
   request: { ...id, query: z.object(pageQuery(20)) },
   responses: {
-    200: answer(z.object({ data: z.array(Comment), pagination: Pagination }), "One page"),
+    200: answer(listOf(Comment), "One page"),
     ...failures(ApiError, 400, 401, 404, 503),
   },
 });

@@ -1,35 +1,35 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { USER_SORTS } from "../../domain/directory.ts";
-import { answer, body, failures, TOKEN } from "../../http/describe.ts";
+import { answer, body, failures, like, listOf, TOKEN } from "../../http/describe.ts";
 import { emailAddress, text, webUrl } from "../../http/input.ts";
-import { Pagination, pageQuery } from "../../http/paging.ts";
+import { pageQuery } from "../../http/paging.ts";
 import { ApiError } from "../api-errors.ts";
 import { fullName } from "./auth-contract.ts";
 
 const tags = ["accounts"];
 const MAX_SEARCH_CHARACTERS = 200;
-const Uuid = z.uuid();
+const Uuid = z.uuid().openapi({ example: "550e8400-e29b-41d4-a716-446655440000" });
 const Time = z.string().openapi({ format: "date-time", example: "2026-04-14T10:30:00Z" });
-const nullable = z.string().nullable();
+const yes = z.boolean().openapi({ example: true });
 const id = { params: z.object({ id: z.string().openapi({ format: "uuid" }) }) };
 
 const profile = {
   id: Uuid,
-  email: z.string(),
-  full_name: nullable,
-  avatar_url: nullable,
-  location: nullable,
-  phone_number: nullable,
-  timezone: nullable,
-  language: nullable,
-  company: nullable,
+  email: like("user@example.com"),
+  full_name: like("John Doe").nullable(),
+  avatar_url: like("https://cdn.example.com/avatar.jpg").nullable(),
+  location: like("San Francisco, USA").nullable(),
+  phone_number: like("+1-555-0123").nullable(),
+  timezone: like("America/Los_Angeles").nullable(),
+  language: like("en").nullable(),
+  company: like("Tech Corp").nullable(),
 };
 
 const Me = z
   .object({
     ...profile,
-    is_active: z.boolean(),
-    email_verified: z.boolean(),
+    is_active: yes,
+    email_verified: yes,
     created_at: Time,
     updated_at: Time,
   })
@@ -51,7 +51,12 @@ export const exportMe = createRoute({
   security: TOKEN,
   summary: "Everything that is stored about you, as JSON",
   responses: {
-    200: answer(z.record(z.string(), z.unknown()), "Everything"),
+    200: answer(
+      z
+        .record(z.string(), z.unknown())
+        .openapi({ example: { roles: ["user"], groups: [], posts: [], comments: [] } }),
+      "Everything",
+    ),
     ...failures(ApiError, 401, 429, 503),
   },
 });
@@ -85,18 +90,15 @@ export const listUsers = createRoute({
   },
   responses: {
     200: answer(
-      z.object({
-        data: z.array(
-          z.object({
-            id: Uuid,
-            email: z.string(),
-            full_name: nullable,
-            is_active: z.boolean(),
-            created_at: Time,
-          }),
-        ),
-        pagination: Pagination,
-      }),
+      listOf(
+        z.object({
+          id: Uuid,
+          email: profile.email,
+          full_name: profile.full_name,
+          is_active: yes,
+          created_at: Time,
+        }),
+      ),
       "A page of users",
     ),
     ...failures(ApiError, 400, 401, 403, 429, 503),
@@ -112,7 +114,10 @@ export const getUser = createRoute({
   request: id,
   responses: {
     200: answer(
-      Me.extend({ last_login_at: Time.nullable(), login_count: z.number().int() }).openapi("User"),
+      Me.extend({
+        last_login_at: Time.nullable(),
+        login_count: z.number().int().openapi({ example: 42 }),
+      }).openapi("User"),
       "The user",
     ),
     ...failures(ApiError, 401, 403, 404, 429, 503),
@@ -145,22 +150,37 @@ export const putUser = createRoute({
   request: {
     ...id,
     ...body(
-      z.object({
-        full_name: fullName().optional(),
-        avatar_url: webUrl().nullable().optional(),
-        location: text(1, 200).nullable().optional(),
-        phone_number: z
-          .string()
-          .regex(/^(?=.*\d)[\d +()-]{3,32}$/, "has digits, spaces and +-() only")
-          .nullable()
-          .optional(),
-        timezone: z.string().max(64).refine(isTimezone, "is no IANA time zone").nullable().optional(),
-        language: z.string().max(35).refine(isLanguage, "is no language tag").nullable().optional(),
-        company: text(1, 200).nullable().optional(),
-        email: emailAddress().optional(),
-        username: text(1, 256).optional(),
-        email_visible: z.boolean().optional().openapi({ description: "Show the address in public look-ups" }),
-      }),
+      z
+        .object({
+          full_name: fullName().optional(),
+          avatar_url: webUrl().nullable().optional(),
+          location: text(1, 200).nullable().optional(),
+          phone_number: z
+            .string()
+            .regex(/^(?=.*\d)[\d +()-]{3,32}$/, "has digits, spaces and +-() only")
+            .nullable()
+            .optional(),
+          timezone: z.string().max(64).refine(isTimezone, "is no IANA time zone").nullable().optional(),
+          language: z.string().max(35).refine(isLanguage, "is no language tag").nullable().optional(),
+          company: text(1, 200).nullable().optional(),
+          email: emailAddress().optional(),
+          username: text(1, 256).optional(),
+          email_visible: z
+            .boolean()
+            .optional()
+            .openapi({ description: "Show the address in public look-ups" }),
+        })
+        .openapi({
+          example: {
+            full_name: "Jane Doe",
+            avatar_url: "https://cdn.example.com/new-avatar.jpg",
+            location: "New York, USA",
+            phone_number: "+1-555-0456",
+            timezone: "America/New_York",
+            language: "en",
+            company: "New Corp",
+          },
+        }),
     ),
   },
   responses: {

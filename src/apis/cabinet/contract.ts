@@ -1,5 +1,5 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import { answer, body, failures, TOKEN } from "../../http/describe.ts";
+import { answer, body, failures, like, TOKEN } from "../../http/describe.ts";
 import { queryInteger, text } from "../../http/input.ts";
 
 const MAX_EMAIL_CHARACTERS = 254;
@@ -22,7 +22,7 @@ const password = z
     /^(?=.*\d)(?=.*[a-z])(?=.*[A-Z]).{8,20}$/u,
     "has 8 to 20 characters, with a digit, a lower and an upper case letter",
   )
-  .openapi({ pattern: "^(?=.*\\d)(?=.*[a-z])(?=.*[A-Z]).{8,20}$" });
+  .openapi({ example: "Password2024", pattern: "^(?=.*\\d)(?=.*[a-z])(?=.*[A-Z]).{8,20}$" });
 
 // "^(.+)@(.+)\.(.+)$": bounded before it is matched, since it takes the cube of the length; and one address, not
 // what a mailer would read as several.
@@ -63,23 +63,25 @@ export const EDITED = {
 const Named = z.object({ id: z.number().int(), name: z.string() }).openapi("CabinetNamed");
 
 const person = {
-  id: z.number().int(),
-  login: z.string(),
-  email: z.string().openapi({ description: '"" where it is hidden' }),
-  first_name: z.string(),
-  last_name: z.string(),
+  id: z.number().int().openapi({ example: 1 }),
+  login: like("danila_ginda"),
+  email: like("danila@example.org").openapi({ description: '"" where it is hidden' }),
+  first_name: like("Данила"),
+  last_name: like("Гинда"),
   created_at: z.string().openapi({ example: "2024-03-07 23:32:53.818302" }),
-  description: z.string(),
-  background_color: z.string().openapi({ example: "#005CC9" }),
+  description: like("Backend Developer from Voskresensk"),
+  background_color: like("#005CC9"),
   birthday: z.string().openapi({ example: "2005-04-07", description: '"" where it is absent or hidden' }),
-  patronymic: z.string(),
-  avatar: z.string().openapi({ description: "The address of a picture" }),
-  groups: z.array(Named),
-  roles: z.array(Named),
+  patronymic: like(""),
+  avatar: like("https://example.com/avatars/4cb81bf5-4520-4861-85d2-ec7ceb744115.svg").openapi({
+    description: "The address of a picture",
+  }),
+  groups: z.array(Named).openapi({ example: [{ id: 2, name: "staff" }] }),
+  roles: z.array(Named).openapi({ example: [{ id: 3, name: "editor" }] }),
 };
 const Person = z.object(person).openapi("CabinetPerson");
 const Profile = z
-  .object({ ...person, permissions: z.array(z.string()), token: z.string() })
+  .object({ ...person, permissions: z.array(like("blog.moderate")), token: like("eyJhbG...access") })
   .openapi("CabinetProfile");
 
 const browser = {
@@ -117,7 +119,11 @@ export const signIn = createRoute({
     ...browser,
     ...body(
       z
-        .object({ password: z.string().min(1), login: z.string().nullish(), email: z.string().nullish() })
+        .object({
+          password: z.string().min(1).openapi({ example: "Password2024" }),
+          login: like("danila_ginda").nullish(),
+          email: z.string().nullish(),
+        })
         .refine((given) => given.login || given.email, "login or email is required"),
     ),
   },
@@ -131,7 +137,13 @@ export const checkLogin = createRoute({
   summary: "Whether a login is free and may be registered here",
   request: { query: z.object({ login: z.string() }) },
   responses: {
-    200: answer(z.object({ message: z.string(), is_login_available: z.boolean() }), "The answer"),
+    200: answer(
+      z.object({
+        message: like("This login is free."),
+        is_login_available: z.boolean().openapi({ example: true }),
+      }),
+      "The answer",
+    ),
     ...failures(CabinetError, 400, 503),
   },
 });
@@ -167,7 +179,9 @@ const Info = z
 export type InfoFields = z.infer<typeof Info>;
 
 // What is unchanged passes whatever it is, so that only the handler can judge.
-const InfoChanges = Info.partial().openapi("CabinetInfoChanges");
+const InfoChanges = Info.partial().openapi("CabinetInfoChanges", {
+  example: { birthday: "2005-04-07", background_color: "#e209e5" },
+});
 export type InfoChanges = z.infer<typeof InfoChanges>;
 
 export const editInfo = createRoute({
@@ -197,7 +211,7 @@ export const editAvatar = createRoute({
     },
   },
   responses: {
-    200: answer(z.object({ avatar: z.string() }), "Where the picture is"),
+    200: answer(z.object({ avatar: person.avatar }), "Where the picture is"),
     ...failures(CabinetError, 400, 401, 403, 413, 415, 503),
   },
 });

@@ -1,7 +1,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { GAME_RESULTS } from "../../domain/games.ts";
 import { MAX_COUNTER } from "../../domain/statistics.ts";
-import { answer, body, failures, TOKEN } from "../../http/describe.ts";
+import { answer, body, failures, like, TOKEN } from "../../http/describe.ts";
 import { emailAddress, queryInteger, text, webUrl } from "../../http/input.ts";
 
 const MIN_PASSWORD_CHARACTERS = 6;
@@ -23,13 +23,13 @@ const fields = {
   gender: text(1, 64).nullable().optional().openapi({ example: "male" }),
   profile_pic: webUrl().nullable().optional(),
 };
-const password = z.string().min(MIN_PASSWORD_CHARACTERS);
+const password = z.string().min(MIN_PASSWORD_CHARACTERS).openapi({ example: "secret_password" });
 
 const User = z
   .object({
     email: z.string().nullable().openapi({ example: "user1@ggmail.com" }),
     gender: z.string().nullable().openapi({ example: "male" }),
-    profile_pic: z.string().nullable(),
+    profile_pic: z.string().nullable().openapi({ example: null }),
     self: z.string().openapi({ example: "/users/1" }),
     stats: z.string().openapi({ example: "/users/1/stats" }),
     username: z.string().openapi({ example: "user1" }),
@@ -50,7 +50,9 @@ const Game = z
     duration: counter,
     played_at: z.string().openapi({ format: "date-time" }),
   })
-  .openapi("Game");
+  .openapi("Game", {
+    example: { id: 1, role: "sniper", result: "win", duration: 60, played_at: "2026-04-14T10:30:00.000Z" },
+  });
 
 export const listUsers = createRoute({
   method: "get",
@@ -73,7 +75,7 @@ export const createUser = createRoute({
   summary: "Create a user; answers it with a token",
   request: body(z.object({ ...fields, password, invitation: z.string().optional() })),
   responses: {
-    201: answer(User.extend({ token: z.string() }).openapi("NewPlayer"), "Created"),
+    201: answer(User.extend({ token: like("secret_token") }).openapi("NewPlayer"), "Created"),
     ...failures(PlayersError, 400, 403, 409, 413, 415, 503),
   },
 });
@@ -90,7 +92,12 @@ export const leaderboard = createRoute({
   },
   responses: {
     200: answer(
-      z.array(User.extend({ rank: z.number().int(), victory_count: counter }).openapi("RankedPlayer")),
+      z.array(
+        User.extend({
+          rank: z.number().int().openapi({ example: 1 }),
+          victory_count: counter.openapi({ example: 8 }),
+        }).openapi("RankedPlayer"),
+      ),
       "Best first; equal counts share a rank",
     ),
     ...failures(PlayersError, 400, 503),
@@ -152,7 +159,7 @@ export const getStats = createRoute({
   responses: { 200: answer(Stats, "The counters"), ...failures(PlayersError, 401, 404, 503) },
 });
 
-const CounterChanges = Stats.partial().openapi("PlayerStatsChanges");
+const CounterChanges = Stats.partial().openapi("PlayerStatsChanges", { example: { victory_count: 9 } });
 export type StatsChanges = z.infer<typeof CounterChanges>;
 
 const updatingStats = (method: "put" | "patch") =>
@@ -182,8 +189,8 @@ export const createGame = createRoute({
     ...body(
       z.object({
         role: text(1, 64).openapi({ example: "sniper" }),
-        result: z.enum(GAME_RESULTS),
-        duration: counter,
+        result: z.enum(GAME_RESULTS).openapi({ example: "win" }),
+        duration: counter.openapi({ example: 60 }),
         played_at: z.iso.datetime({ offset: true }).optional(),
       }),
     ),
@@ -245,14 +252,19 @@ export const login = createRoute({
   path: "/login",
   tags,
   summary: "Sign in",
-  request: body(z.object({ username: z.string().min(1), password: z.string().min(1) })),
+  request: body(
+    z.object({
+      username: z.string().min(1).openapi({ example: "user1" }),
+      password: z.string().min(1).openapi({ example: "secret_password" }),
+    }),
+  ),
   responses: {
     200: answer(
       z
         .object({
           success: z.literal(true),
-          token: z.string(),
-          user: z.string().openapi({ example: "users/1" }),
+          token: like("secret_token"),
+          user: like("users/1"),
         })
         .openapi("PlayersLogin"),
       "Signed in",

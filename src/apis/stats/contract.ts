@@ -1,12 +1,12 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import { answer, body, failures, TOKEN } from "../../http/describe.ts";
+import { answer, body, failures, like, TOKEN } from "../../http/describe.ts";
 import { emailAddress, text, webUrl } from "../../http/input.ts";
 import { ApiError } from "../api-errors.ts";
 
 const MAX_USERNAMES = 100;
 const tags = ["stats"];
 
-const Uuid = z.uuid();
+const TaskId = z.uuid().openapi({ example: "179c089a-827e-4436-a251-843131baa1e0" });
 
 const ProfileInput = z.object({
   username: text(1, 256).openapi({ example: "random_user" }),
@@ -17,22 +17,29 @@ const ProfileInput = z.object({
 
 const Profile = z
   .object({
-    id: Uuid,
-    username: z.string(),
-    avatar: z.string().optional(),
-    sex: z.string(),
-    email: z.string(),
+    id: z.uuid().openapi({ example: "4cb81bf5-4520-4861-85d2-ec7ceb744115" }),
+    username: like("xXx__WINNER__xXx"),
+    avatar: like("https://images.google.com/").optional(),
+    sex: like("male"),
+    email: like("wowowow.gmail@gmail.com"),
   })
   .openapi("StatsProfile");
 
 const Task = z
   .object({
-    id: Uuid,
+    id: TaskId,
     status: z.enum(["PENDING", "PROCESSING", "DONE", "FAILED"]),
     document_url: z.string().optional().openapi({ description: "Present when DONE; good for 15 minutes" }),
     error: z.string().optional().openapi({ description: "Present when FAILED" }),
   })
-  .openapi("StatsTask");
+  .openapi("StatsTask", {
+    example: {
+      id: "179c089a-827e-4436-a251-843131baa1e0",
+      status: "DONE",
+      document_url:
+        "https://storage.yandexcloud.net/soa-stats/stats-179c089a-827e-4436-a251-843131baa1e0.pdf",
+    },
+  });
 
 const result = <T extends z.ZodType>(schema: T) => z.object({ result: schema });
 
@@ -43,7 +50,7 @@ export const register = createRoute({
   summary: "Register without a password; answers the refresh token that the account lives by",
   request: body(ProfileInput.extend({ invitation: z.string().optional() })),
   responses: {
-    200: answer(result(z.object({ refresh_token: z.string() })), "Registered"),
+    200: answer(result(z.object({ refresh_token: like("eyJhbG...refresh") })), "Registered"),
     ...failures(ApiError, 400, 403, 409, 413, 415, 503),
   },
 });
@@ -55,7 +62,7 @@ export const issueAccessToken = createRoute({
   security: TOKEN,
   summary: "Issue an access token for the refresh token in the Authorization header",
   responses: {
-    200: answer(result(z.object({ access_token: z.string() })), "Issued"),
+    200: answer(result(z.object({ access_token: like("eyJhbG...access") })), "Issued"),
     ...failures(ApiError, 401, 503),
   },
 });
@@ -111,7 +118,7 @@ export const createTask = createRoute({
   summary: "Ask for a user's statistics document",
   request: { params: z.object({ username: z.string().openapi({ example: "xXx__WINNER__xXx" }) }) },
   responses: {
-    200: answer(result(z.object({ id: Uuid })), "The task's id; the task is stored"),
+    200: answer(result(z.object({ id: TaskId })), "The task's id; the task is stored"),
     ...failures(ApiError, 401, 404, 503),
   },
 });
