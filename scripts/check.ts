@@ -2,9 +2,9 @@ export {};
 
 // Everything that can be said about the code without running it; each step's output is shown only when it fails.
 const STEPS = [
-  ["biome", "bunx", "biome", "check", "--error-on-warnings", "."],
-  ["types", "bunx", "tsc"],
-  ["unused code", "bunx", "knip", "--no-progress"],
+  ["biome", "node_modules/.bin/biome", "check", "--error-on-warnings", "."],
+  ["types", "node_modules/.bin/tsc"],
+  ["unused code", process.execPath, "--bun", "node_modules/.bin/knip", "--no-progress"],
   ["architecture", process.execPath, "test", "./test/architecture.test.ts"],
 ] as const;
 

@@ -25,7 +25,7 @@ const RULES: readonly (readonly [place: RegExp, allowed: readonly RegExp[]])[] =
   [/^src\/apis\/(\w+)\//, [/^src\/http\//, /^src\/domain\//, /^src\/log\.ts$/, /^src\/apis\/[\w-]+\.ts$/]],
   [/^src\/(app|openapi)\.ts$/, [/^src\//, /^package\.json$/]],
   [/^src\/compose\.ts$/, [/^src\//, /^db\/open\.ts$/]],
-  [/^src\/config\.ts$/, [/^src\/http\/address\.ts$/]],
+  [/^src\/config\.ts$/, [/^src\/http\/(address|rate-limit)\.ts$/, /^db\/url\.ts$/]],
   [/^src\/(log|run)\.ts$/, []],
   [/^src\/data-dir\.ts$/, []],
   [/^src\/(main\.ts|commands\/)/, [/^src\//, /^worker\//, /^(package\.json|NOTICE\.md)$/]],

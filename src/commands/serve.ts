@@ -4,6 +4,7 @@ import { type App, createApp } from "../app.ts";
 import { type Composition, compose } from "../compose.ts";
 import { type Config, type Flags, loadSettings } from "../config.ts";
 import { lockServer, prepareDataDir } from "../data-dir.ts";
+import { createHousekeeping, type Housekeeping } from "../domain/housekeeping.ts";
 import * as roles from "../domain/roles.ts";
 import * as tasks from "../domain/tasks.ts";
 import { createAddressOf } from "../http/address.ts";
@@ -41,6 +42,7 @@ export async function serve(flags: Flags): Promise<void> {
   let server: ReturnType<typeof listen> | undefined;
   let producer: Producer | undefined;
   let app: App | undefined;
+  let housekeeping: Housekeeping | undefined;
   // From here on: a stop may come before everything is there.
   onStop(log, async () => {
     stopping = true;
@@ -48,7 +50,7 @@ export async function serve(flags: Flags): Promise<void> {
     const cut = setTimeout(() => server?.stop(true), REQUESTS_GRACE_MS);
     await Promise.all([drained, producer?.stop(JOBS_GRACE_MS)]);
     clearTimeout(cut);
-    await app?.close();
+    await Promise.all([app?.close(), housekeeping?.stop()]);
     await composition?.close();
     lock.release();
   });
@@ -63,7 +65,12 @@ export async function serve(flags: Flags): Promise<void> {
   // The port may be one that the system chooses, and our own origins are known only then.
   server = listen(config, (request, peer) => app?.fetch(request, peer) ?? notYet());
   port = server.port ?? port;
-  const origins = createOrigins({ publicUrl: publicUrl(), port, allowed: config.corsOrigins });
+  const origins = createOrigins({
+    publicUrl: publicUrl(),
+    port,
+    allowed: config.corsOrigins,
+    host: config.host,
+  });
   app = createApp({
     core,
     origins,
@@ -81,6 +88,8 @@ export async function serve(flags: Flags): Promise<void> {
     // After listening, so that the first answer does not wait for it.
     renderers[0].warm();
   }
+  housekeeping = createHousekeeping(core);
+  housekeeping.start();
   process.stdout.write(banner({ config, publicUrl: publicUrl(), hasAdmin: await roles.hasAdmin(core) }));
 }
 

@@ -84,8 +84,8 @@ const MAX_KNOWN = 10_000;
 const known = untilCommit<Authenticated | null>(MAX_KNOWN);
 
 /**
- * Whose token this is. The row decides, on every request: a revoked session or a deactivated account is refused
- * at once. Throws `unauthorized`, `tokenInvalid` or `tokenExpired`.
+ * Whose token this is. The row decides, as it stands after the last commit: a revoked session or a deactivated
+ * account is refused at once. Throws `unauthorized`, `tokenInvalid` or `tokenExpired`.
  */
 export async function authenticate(
   core: Core,

@@ -3,7 +3,7 @@ import { chmod, copyFile, mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { startServer, temporaryFolder } from "../support/server.ts";
 import { requireTool } from "../support/tools.ts";
-import { ask, download, signUp } from "../support/walk.ts";
+import { ask, download } from "../support/walk.ts";
 
 const ROOT = join(import.meta.dir, "../..");
 let folder: ReturnType<typeof temporaryFolder>;
@@ -43,13 +43,43 @@ describe("the executable, alone in a read-only folder with an empty environment"
     const server = await startServer({ dataDir, command, cwd: empty });
     try {
       expect(server.output()).toContain(`${program} user add`);
-      const token = await signUp(server, "Åsa 漢字 Игрок");
-      const pdf = await download(server, token, await ask(server, token, "Åsa 漢字 Игрок"));
-      const text = Bun.spawn(["pdftotext", "-layout", "-", "-"], { stdin: pdf, stdout: "pipe" });
-      expect(await new Response(text.stdout).text()).toContain("Åsa 漢字 Игрок");
+      const { token, stats } = (
+        await server.call("POST", "/users", {
+          body: { username: "Åsa 漢字 Игрок", password: "secret-1", email: "player@example.org" },
+        })
+      ).body;
+      const body = { victory_count: 4711, loss_count: 815, session_count: 5526, total_time: 36_000 };
+      expect((await server.call("PUT", stats, { token, body })).status).toBe(200);
+      const text = await textOf(await download(server, token, await ask(server, token, "Åsa 漢字 Игрок")));
+      for (const wanted of ["Åsa 漢字 Игрок", "4711", "815", "5526", "10"]) expect(text).toContain(wanted);
       expect((await readdir(empty)).sort()).toEqual([".env", "bunfig.toml", "guildhall"]);
       expect((await readdir(dataDir)).sort()).toContain("guildhall.db");
       if (asNobody.length > 0) await expect(writeAsNobody(join(empty, "x"))).resolves.not.toBe(0);
+    } finally {
+      expect(await server.stop()).toBe(0);
+    }
+  }, 30_000);
+
+  test("goes the README's walk, word for word, to a PDF that names the player and the numbers", async () => {
+    if (![requireTool("curl"), requireTool("pdftotext")].every(Boolean)) return;
+    const walkDir = join(folder.path, "walk");
+    await mkdir(walkDir);
+    const dataDir = join(walkDir, "data");
+    await mkdir(dataDir);
+    await chmod(dataDir, 0o777);
+    await chmod(folder.path, 0o755);
+    const command = [...asNobody, "/usr/bin/env", "-i", `DATA_DIR=${dataDir}`, "PORT=0", program];
+    const server = await startServer({ dataDir, command, cwd: empty });
+    try {
+      const readme = await Bun.file(join(ROOT, "README.md")).text();
+      const walk = /## From nothing to a PDF\n\n```sh\n([\s\S]*?)```/.exec(readme)?.[1] ?? "";
+      expect(walk.trim().split("\n")).toHaveLength(5);
+      const script = walk.replace("http://127.0.0.1:8080", server.url);
+      const child = Bun.spawn(["bash", "-euc", script], { cwd: walkDir, stdout: "ignore", stderr: "pipe" });
+      const errors = await new Response(child.stderr).text();
+      expect([await child.exited, errors]).toEqual([0, ""]);
+      const text = await textOf(await Bun.file(join(walkDir, "ada.pdf")).bytes());
+      for (const wanted of ["ada", "medic", "Win", "30 min"]) expect(text).toContain(wanted);
     } finally {
       expect(await server.stop()).toBe(0);
     }
@@ -62,6 +92,11 @@ describe("the executable, alone in a read-only folder with an empty environment"
       expect(help).toContain(command);
   });
 });
+
+async function textOf(pdf: Uint8Array): Promise<string> {
+  const child = Bun.spawn(["pdftotext", "-layout", "-", "-"], { stdin: pdf, stdout: "pipe" });
+  return new Response(child.stdout).text();
+}
 
 /** Shows that the folder is read-only to who the program ran as. */
 async function writeAsNobody(path: string): Promise<number> {

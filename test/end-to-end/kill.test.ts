@@ -5,6 +5,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import pino from "pino";
 import { createRenderers } from "../../worker/renderer.ts";
+import { eventually } from "../adapters/eventually.ts";
 import {
   childrenOf,
   type RunningProcess,
@@ -59,6 +60,16 @@ async function expectAllDone(server: RunningServer, token: string, ids: readonly
   renderer.kill();
 }
 
+/** How many jobs are running by what the file says, whoever wrote it. */
+function runningJobs(): number {
+  const database = new Database(join(folder.path, "guildhall.db"), { readonly: true });
+  try {
+    return database.query("SELECT 1 FROM report_tasks WHERE status = 'PROCESSING'").all().length;
+  } finally {
+    database.close();
+  }
+}
+
 /** Asks for all of them in small portions while `harm` is done between. */
 async function askWhile(
   server: () => RunningServer,
@@ -80,6 +91,7 @@ describe("SIGKILL in the middle of 50 jobs: all done, one document each, equal b
     folder = temporaryFolder();
     const start = async () => started(await startServer({ dataDir: folder.path }));
     let server = await start();
+    let hit = 0;
     const token = await signUp(server, "subject");
     const ids = await askWhile(
       () => server,
@@ -87,9 +99,11 @@ describe("SIGKILL in the middle of 50 jobs: all done, one document each, equal b
       async () => {
         server.kill("SIGKILL");
         await server.exited;
+        hit += runningJobs();
         server = await start();
       },
     );
+    expect(hit).toBeGreaterThan(0);
     await expectAllDone(server, token, ids);
   }, 120_000);
 
@@ -98,6 +112,7 @@ describe("SIGKILL in the middle of 50 jobs: all done, one document each, equal b
     const server = started(await startServer({ dataDir: folder.path, args: ["--no-worker"] }));
     const start = async () => started(await startWorker({ dataDir: folder.path }));
     let worker = await start();
+    let hit = 0;
     const token = await signUp(server, "subject");
     const ids = await askWhile(
       () => server,
@@ -105,9 +120,11 @@ describe("SIGKILL in the middle of 50 jobs: all done, one document each, equal b
       async () => {
         worker.kill("SIGKILL");
         await worker.exited;
+        hit += runningJobs();
         worker = await start();
       },
     );
+    expect(hit).toBeGreaterThan(0);
     await expectAllDone(server, token, ids);
     expect(await worker.stop()).toBe(0);
   }, 120_000);
@@ -121,10 +138,10 @@ describe("SIGKILL in the middle of 50 jobs: all done, one document each, equal b
       () => server,
       token,
       async () => {
-        for (const pid of await childrenOf(server.pid)) {
-          process.kill(pid, "SIGKILL");
-          kills += 1;
-        }
+        const children = await childrenOf(server.pid);
+        await eventually(() => runningJobs() > 0, 4_000, 1);
+        for (const pid of children) process.kill(pid, "SIGKILL");
+        if (children.length > 0) kills += 1;
       },
     );
     expect(kills).toBeGreaterThan(2);

@@ -1,6 +1,7 @@
+import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
-import { stat } from "node:fs/promises";
+import { chmod, stat } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { eventually } from "../adapters/eventually.ts";
@@ -309,5 +310,124 @@ describe("over a real connection", () => {
     const answer = await server.call("PUT", "/api/users/myself", { body: { sex: "x".repeat(8_000_000) } });
     expect([answer.status, answer.body.error.code]).toEqual([413, "BODY_TOO_LARGE"]);
     expect((await server.call("GET", "/healthz")).status).toBe(200);
+  });
+});
+
+describe("a start that fails for a reason that the user can mend", () => {
+  const SECRET = "x".repeat(40);
+
+  test("a folder that cannot be made", async () => {
+    const inside = join(folder.path, "file");
+    await Bun.write(inside, "");
+    for (const args of [["serve"], ["migrate"], ["worker"]]) {
+      const answer = await run([...args, "--data-dir", join(inside, "data")]);
+      expect([answer.code, answer.out]).toEqual([1, ""]);
+      expect(answer.err).toMatch(/^The folder \S+ cannot be used \(DATA_DIR\): ENOTDIR.*\n$/);
+    }
+  });
+
+  test.each(["", "{", "{}"])("secrets.json with the text '%s'", async (text) => {
+    await Bun.write(join(folder.path, "secrets.json"), text);
+    const answer = await run(["serve"]);
+    expect([answer.code, answer.out]).toEqual([1, ""]);
+    expect(answer.err).toMatch(/^\S+secrets\.json is empty or broken\. .*\n$/);
+  });
+
+  test("a database that a newer program has written", async () => {
+    await run(["migrate"]);
+    const database = new Database(join(folder.path, "guildhall.db"));
+    database.run("INSERT INTO schema_migrations (id, name, applied_at) VALUES (9999, '9999_later', 0)");
+    database.close();
+    for (const args of [["serve"], ["migrate"]]) {
+      const answer = await run(args);
+      expect([answer.code, answer.out]).toEqual([1, ""]);
+      expect(answer.err).toMatch(/^The database has the migration 9999_later, .*\n$/);
+    }
+  });
+
+  test("a file that is no database", async () => {
+    await Bun.write(join(folder.path, "guildhall.db"), "no database at all ".repeat(100));
+    const answer = await run(["migrate"]);
+    expect([answer.code, answer.out]).toEqual([1, ""]);
+    expect(answer.err).toMatch(/^The database file \S+ cannot be opened: .*\n$/);
+  });
+
+  test("a database server that is down", async () => {
+    const env = { DATABASE_URL: "http://127.0.0.1:1", JWT_SECRET: SECRET };
+    for (const args of [["serve"], ["migrate"]]) {
+      expect(await run(args, { env })).toEqual({
+        out: "",
+        err: "The database server could not be reached, or did not answer in time.\n",
+        code: 1,
+      });
+    }
+  });
+
+  test("a database URL that names nothing is found by the check too", async () => {
+    const env = { DATABASE_URL: "file:x?mode=ro" };
+    for (const args of [["config", "check"], ["serve"]]) {
+      const answer = await run(args, { env });
+      expect([answer.code, answer.out]).toEqual([2, ""]);
+      expect(answer.err).toMatch(/^DATABASE_URL: .*a file has no options\.\n$/);
+    }
+  });
+});
+
+describe("a folder that was there before", () => {
+  test("its files are for their owner alone, whoever may look into it", async () => {
+    await chmod(folder.path, 0o755);
+    const server = await serve();
+    for (const name of ["guildhall.db", "guildhall.db-wal", "serve.lock", "secrets.json"]) {
+      expect([name, (await stat(join(folder.path, name))).mode & 0o777]).toEqual([name, 0o600]);
+    }
+    expect(await server.stop()).toBe(0);
+  });
+
+  test("the printed command works where it is printed, in a folder whose name needs quotes too", async () => {
+    const dataDir = join(folder.path, "it's #1");
+    const server = await serve({}, "--data-dir", dataDir);
+    const command = /Make one \(type the password, then Ctrl-D\):\n +(.+)\n/.exec(server.output())?.[1] ?? "";
+    const child = Bun.spawn(["sh", "-c", command], {
+      cwd: ROOT,
+      env: { PATH: process.env.PATH ?? "" },
+      stdin: new TextEncoder().encode("Correct-Horse-1\n"),
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    expect([await child.exited, await new Response(child.stderr).text()]).toEqual([0, ""]);
+    expect((await run(["user", "list", "--data-dir", dataDir])).out).toContain(
+      "\tyou@example.org\tactive\tadmin",
+    );
+  });
+});
+
+describe("flags", () => {
+  test("an empty port or folder is wrong usage", async () => {
+    for (const args of [
+      ["serve", "--port", ""],
+      ["serve", "--data-dir", ""],
+    ]) {
+      const answer = await run(args);
+      expect([answer.code, answer.out]).toEqual([2, ""]);
+      expect(answer.err).toContain("It is empty.");
+    }
+  });
+
+  test("the settings are looked at with another folder", async () => {
+    const { out } = await run(["config", "show", "--data-dir", "/srv/club"]);
+    expect(out).toContain("DATA_DIR=/srv/club  (flag)\n");
+    expect(out).toContain("DATABASE_URL=file:///srv/club/guildhall.db  (default)\n");
+    expect((await run(["config", "check", "--data-dir", "/srv/club"])).code).toBe(0);
+  });
+});
+
+describe("what the shell does is noted", () => {
+  test("as done by nobody's account", async () => {
+    await run(["user", "add", "a@example.org", "--password-stdin"], { stdin: "Correct-Horse-1" });
+    expect((await run(["user", "disable", "a@example.org"])).code).toBe(0);
+    const database = new Database(join(folder.path, "guildhall.db"));
+    const query = database.query("SELECT actor_id FROM audit_entries ORDER BY id DESC LIMIT 1");
+    expect(query.values()).toEqual([[null]]);
+    database.close();
   });
 });

@@ -1,6 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
-import { eq } from "drizzle-orm";
+import { existsSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { eq, sql } from "drizzle-orm";
 import { reportTasks } from "../../db/schema.ts";
 import * as tasks from "../../src/domain/tasks.ts";
 import { createProducer, type Producer, type ProducerOptions } from "../../worker/produce.ts";
@@ -41,6 +45,7 @@ async function ask(count: number, token: string, username: string): Promise<stri
 
 const rows = () => app.core.db.select().from(reportTasks);
 const statusOf = async (id: string) => (await rows()).find((row) => row.id === id)?.status;
+const logged = (message: string) => app.logged.filter((line) => JSON.parse(line).msg === message).length;
 const allAre = (status: string) => async () => (await rows()).every((row) => row.status === status);
 
 /** Renders what the task's row keeps, by another child, and compares it with what is stored. */
@@ -174,11 +179,108 @@ describe("the worker", () => {
     await work();
     await eventually(async () => (await statusOf(id)) === "DONE");
     if (slow === null) throw new Error("nothing was due");
-    expect(await tasks.complete(app.core, id, "slow", { bytes: 1, sha256: "x" })).toBe(false);
-    expect(await tasks.renew(app.core, id, "slow")).toBe(false);
+    expect(await tasks.complete(app.core, slow, "slow", { bytes: 1, sha256: "x" })).toBe(false);
+    expect(await tasks.renew(app.core, slow, "slow")).toBe(false);
     await tasks.fail(app.core, slow, "slow", "late", 0);
-    await tasks.release(app.core, id, "slow");
+    await tasks.release(app.core, slow, "slow");
     expect(await statusOf(id)).toBe("DONE");
+    await expectSameBytesAgain();
+  });
+
+  test("a lease that the same owner took anew is not touched by its earlier try", async () => {
+    const { token } = await statsUser(app, "subject");
+    await ask(1, token, "subject");
+    const first = await tasks.claim(app.core, OWNER);
+    await app.core.db.update(reportTasks).set({ dueAt: Date.now() - 1 });
+    const second = await tasks.claim(app.core, OWNER);
+    if (first === null || second === null) throw new Error("nothing was due");
+    const before = await rows();
+    expect(before).toMatchObject([{ status: "PROCESSING", attempts: 2, leaseOwner: OWNER }]);
+    expect(await tasks.renew(app.core, first, OWNER)).toBe(false);
+    expect(await tasks.keepReport(app.core, first, OWNER, "{}")).toBeNull();
+    expect(await tasks.complete(app.core, first, OWNER, { bytes: 1, sha256: "x" })).toBe(false);
+    await tasks.fail(app.core, first, OWNER, "late", 0);
+    await tasks.release(app.core, first, OWNER);
+    expect(await rows()).toEqual(before);
+    expect(await tasks.complete(app.core, second, OWNER, { bytes: 1, sha256: "x" })).toBe(true);
+  });
+
+  test("a job whose lease is found lost stores nothing, and is no failed try", async () => {
+    const { token } = await statsUser(app, "subject");
+    await ask(1, token, "subject");
+    const [real] = renderers;
+    const begun = Promise.withResolvers<void>();
+    const rendered = Promise.withResolvers<Uint8Array>();
+    let killed = 0;
+    const slow: Renderer = {
+      ...real,
+      async render() {
+        begun.resolve();
+        return rendered.promise;
+      },
+      kill() {
+        killed += 1;
+      },
+    };
+    renderers = [slow];
+    const stored: unknown[] = [];
+    const documents = app.core.documents as { put(...given: unknown[]): Promise<void> };
+    documents.put = async (...given) => void stored.push(given);
+    await work({ renewEveryMs: 20 });
+    await begun.promise;
+    await app.core.db.update(reportTasks).set({ leaseOwner: "somebody else" });
+    const before = await rows();
+    await eventually(() => logged("the lease was lost to another worker") === 1);
+    expect(killed).toBe(1);
+    rendered.resolve(Buffer.from("%PDF-"));
+    await Bun.sleep(50);
+    expect(stored).toEqual([]);
+    expect(await rows()).toEqual(before);
+    expect(logged("a try to make a document failed")).toBe(0);
+    real.kill();
+  });
+
+  test("a job that took too long stores nothing when its rendering ends after all", async () => {
+    const { token } = await statsUser(app, "subject");
+    await ask(1, token, "subject");
+    const [real] = renderers;
+    const rendered = Promise.withResolvers<Uint8Array>();
+    renderers = [{ ...real, render: () => rendered.promise }];
+    const stored: unknown[] = [];
+    const documents = app.core.documents as { put(...given: unknown[]): Promise<void> };
+    documents.put = async (...given) => void stored.push(given);
+    await work({ jobMs: 30, retryAfterMs: () => 60_000 });
+    await eventually(async () => (await rows()).every((row) => row.error !== null));
+    expect(await rows()).toMatchObject([
+      { attempts: 1, status: "PENDING", error: "The job took longer than 0.03 seconds." },
+    ]);
+    rendered.resolve(Buffer.from("%PDF-"));
+    await Bun.sleep(50);
+    expect(stored).toEqual([]);
+  });
+
+  test("while its tasks cannot be written it waits longer each time, then does them all", async () => {
+    const { token } = await statsUser(app, "subject");
+    await ask(5, token, "subject");
+    await app.core.db.run(sql`CREATE TRIGGER no_update BEFORE UPDATE ON report_tasks
+      BEGIN SELECT RAISE(ABORT, 'the disk is full'); END`);
+    const message = "the worker could not read its tasks";
+    renderers = createRenderers(3, { log: app.core.log });
+    await work({ backOffMs: 50, sweepEveryMs: 400 });
+    for (let nudges = 0; nudges < 60; nudges++) {
+      app.core.queue.nudge();
+      await Bun.sleep(10);
+    }
+    // At 0, 50, 150, 350 and 750 ms.
+    expect(logged(message)).toBeGreaterThanOrEqual(3);
+    expect(logged(message)).toBeLessThanOrEqual(5);
+    await app.core.db.run(sql`DROP TRIGGER no_update`);
+    await eventually(allAre("DONE"));
+    const waits = app.logged
+      .map((line) => JSON.parse(line))
+      .filter(({ msg }) => msg === message)
+      .map(({ retryAfterMs }) => retryAfterMs);
+    expect(waits.slice(0, 4)).toEqual([50, 100, 200, 400].slice(0, waits.length));
     await expectSameBytesAgain();
   });
 
@@ -244,6 +346,32 @@ describe("the worker", () => {
 });
 
 describe("the renderer", () => {
+  test("whose child lives but listens no more is replaced: the task is tried again, later ones work", async () => {
+    const marker = join(tmpdir(), `guildhall-test-${crypto.randomUUID()}`);
+    const program = join(import.meta.dir, "../../src/main.ts");
+    // Deaf the first time, the real one from then on.
+    const script = `if [ -e "${marker}" ]; then exec "${process.execPath}" "${program}" render; fi
+      : > "${marker}"; exec "${process.execPath}" -e "process.disconnect(); setInterval(() => {}, 1000)"`;
+    renderers = createRenderers(1, { log: app.core.log, command: ["/bin/sh", "-c", script] });
+    const [renderer] = renderers;
+    renderer.warm();
+    const deaf = renderer.pid();
+    await eventually(() => existsSync(marker));
+    // Until the channel's end has been noticed here.
+    await Bun.sleep(500);
+    const { token } = await statsUser(app, "subject");
+    await ask(1, token, "subject");
+    await work({ retryAfterMs: () => 10 });
+    await eventually(allAre("DONE"));
+    expect(await rows()).toMatchObject([{ attempts: 2 }]);
+    expect(logged("the renderer takes no report")).toBe(1);
+    await eventually(() => !existsSync(`/proc/${deaf}`));
+    await ask(1, token, "subject");
+    await eventually(allAre("DONE"));
+    await expectSameBytesAgain();
+    await rm(marker);
+  });
+
   test("is replaced after its number of documents", async () => {
     renderers = createRenderers(1, { log: app.core.log, documentsPerChild: 2 });
     const { token } = await statsUser(app, "subject");

@@ -1,0 +1,110 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { existsSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { openDatabase } from "../db/open.ts";
+import { s3Documents } from "../src/adapters/documents/s3.ts";
+import { ConfigError, loadSettings } from "../src/config.ts";
+import { setAwsCredentials } from "./adapters/aws-environment.ts";
+import { temporaryFolder } from "./support/server.ts";
+
+let folder: ReturnType<typeof temporaryFolder>;
+beforeEach(() => {
+  folder = temporaryFolder();
+});
+afterEach(() => folder.remove());
+
+const shown = (env: Record<string, string>, name: string) =>
+  loadSettings({}, env).shown.find((setting) => setting.name === name);
+
+function problemsOf(env: Record<string, string>): readonly string[] {
+  try {
+    loadSettings({}, env);
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+}
+
+describe("DATA_DIR", () => {
+  test.each(["a#b?c", "a%20b", "100%", "with space", "Ελλάς", "it's"])(
+    'a folder named "%s" holds the database',
+    async (name) => {
+      const dataDir = join(folder.path, name);
+      await mkdir(dataDir);
+      const { config } = loadSettings({ DATA_DIR: dataDir }, {});
+      const db = await openDatabase(config.databaseUrl);
+      await db.close();
+      expect(existsSync(join(dataDir, "guildhall.db"))).toBe(true);
+    },
+  );
+});
+
+describe("DATABASE_URL", () => {
+  test.each([
+    ["file:x?mode=ro", "a file has no options"],
+    ["file:", "it names no file"],
+    ["file:%zz", "it names no file"],
+    ["http://", "it has no host"],
+    ["postgres://x", "must begin with file:"],
+  ])("%s is a problem of the settings", (url, why) => {
+    const problems = problemsOf({ DATABASE_URL: url, JWT_SECRET: "x".repeat(32) });
+    expect(problems).toEqual([expect.stringMatching(/^DATABASE_URL: /)]);
+    expect(problems[0]).toContain(why);
+  });
+});
+
+describe("what is shown", () => {
+  test("the defaults that hold", () => {
+    const env = { DATA_DIR: "/srv/club" };
+    expect(shown(env, "PUBLIC_URL")).toEqual({
+      name: "PUBLIC_URL",
+      value: "http://127.0.0.1:8080",
+      source: "default",
+    });
+    expect(shown(env, "DATABASE_URL")?.value).toBe("file:///srv/club/guildhall.db");
+    expect(shown({ HOST: "::", PORT: "90" }, "PUBLIC_URL")?.value).toBe("http://localhost:90");
+    expect(shown({ PORT: "0" }, "PUBLIC_URL")?.value).toBe("");
+    expect(shown(env, "S3_REGION")?.value).toBe("");
+  });
+
+  test.each(["PUBLIC_URL", "S3_ENDPOINT", "S3_PUBLIC_URL"])("no password in %s", (name) => {
+    const env = { S3_BUCKET: "b", [name]: "https://user:hidden@cdn.example/" };
+    expect(shown(env, name)?.value).toBe("https://user:...@cdn.example/");
+  });
+});
+
+describe("S3_REGION", () => {
+  const before = process.env.AWS_REGION;
+  let restore: () => void;
+  beforeEach(() => {
+    restore = setAwsCredentials({ accessKeyId: "id", secretAccessKey: "secret" });
+  });
+  afterEach(() => {
+    restore();
+    if (before === undefined) delete process.env.AWS_REGION;
+    else process.env.AWS_REGION = before;
+  });
+
+  async function regionOf(env: Record<string, string>): Promise<string | undefined> {
+    const { s3 } = loadSettings({}, { S3_BUCKET: "b", ...env }).config;
+    if (s3 === null) throw new Error("no S3");
+    const link = new URL(await s3Documents(s3).link("0123456789abcdef.pdf", 60));
+    return link.searchParams.get("X-Amz-Credential")?.split("/")[2];
+  }
+
+  test.each([{}, { S3_ENDPOINT: "http://127.0.0.1:9" }])(
+    "AWS_REGION counts, ours before it: %p",
+    async (env) => {
+      process.env.AWS_REGION = "eu-west-3";
+      expect(await regionOf(env)).toBe("eu-west-3");
+      expect(await regionOf({ ...env, S3_REGION: "sa-east-1" })).toBe("sa-east-1");
+    },
+  );
+
+  test("another store needs none", async () => {
+    delete process.env.AWS_REGION;
+    expect(await regionOf({ S3_ENDPOINT: "http://127.0.0.1:9" })).toBe("us-east-1");
+  });
+});
