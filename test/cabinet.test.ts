@@ -115,8 +115,40 @@ describe("the document's examples, from top to bottom", () => {
     const profile = { ...member, permissions: ["chat.moderate", "made.up", "users.read"], token: JWT };
     expect((await signIn({ login: form.login, password: form.password })).body).toEqual(profile);
     expect((await me(token)).body).toEqual(profile);
-    expect((await search("1")).body).toEqual(member);
-    expect((await app.call("GET", "/info/users/")).body).toEqual([member]);
+  });
+
+  test("GET info shows groups and roles to the account itself and to who may read users", async () => {
+    const { token, id } = await registered();
+    await app.core.db.insert(groups).values({ id: 7, name: "Стража" });
+    await app.core.db.insert(accountGroups).values({ accountId: id, groupId: 7 });
+    await grantRole(app, "danila_ginda", "moderator");
+    const other = await player(app, "other");
+    await grantRole(app, "reader", "admin");
+    const reader = (await signIn({ login: "reader", password: "Secret-123" })).body.token;
+    const none = { groups: [], roles: [] };
+    const all = {
+      groups: [{ id: 7, name: "Стража" }],
+      roles: [{ id: expect.any(Number), name: "moderator" }],
+    };
+    for (const [viewer, expected] of [
+      [undefined, none],
+      ["junk", none],
+      [other.token, none],
+      [token, all],
+      [reader, all],
+    ] as const) {
+      const call = viewer === undefined ? {} : { token: viewer };
+      const read = async (path: string) => (await app.call("GET", path, call)).body;
+      const answers = [
+        await read(`/info/users/search-${id}`),
+        await read("/info/users/search-danila_ginda"),
+        (await read("/info/users"))[0],
+        (await read("/info/users?limit=1"))[0],
+      ];
+      for (const answer of answers) expect(answer).toMatchObject({ login: "danila_ginda", ...expected });
+    }
+    const others: { id: number; roles: unknown[] }[] = (await app.call("GET", "/info/users", { token })).body;
+    expect(others.filter((user) => user.id !== id).flatMap((user) => user.roles)).toEqual([]);
   });
 
   test("an administrator's * is every permission by name", async () => {
@@ -512,8 +544,10 @@ describe("info", () => {
   });
 
   test("the whole list is streamed in pieces, each account once, with its own groups", async () => {
+    await grantRole(app, "reader", "admin");
+    const { token } = (await signIn({ login: "reader", password: "Secret-123" })).body;
     const rows = Array.from({ length: 1_201 }, (_, index) => ({
-      id: index + 1,
+      id: index + 2,
       uuid: Bun.randomUUIDv7(),
       username: `user${index}`,
       usernameKey: `user${index}`,
@@ -531,12 +565,14 @@ describe("info", () => {
       { accountId: 500, groupId: 7 },
       { accountId: 501, groupId: 7 },
     ]);
-    const response = await app.fetch(new Request(`${PUBLIC_URL}/info/users/`));
+    const headers = { Authorization: `Bearer ${token}` };
+    const response = await app.fetch(new Request(`${PUBLIC_URL}/info/users/`, { headers }));
+    expect(response.headers.get("Cache-Control")).toBe("no-store");
     const chunks: string[] = [];
     for await (const chunk of response.body?.pipeThrough(new TextDecoderStream()) ?? []) chunks.push(chunk);
     expect(chunks.length).toBeGreaterThanOrEqual(3);
     const users: { id: number; login: string; groups: unknown[] }[] = JSON.parse(chunks.join(""));
-    expect(users.map((user) => user.login)).toEqual(rows.map((row) => row.username));
+    expect(users.map((user) => user.login)).toEqual(["reader", ...rows.map((row) => row.username)]);
     const members = users.filter((user) => user.groups.length > 0);
     expect(members.map(({ id, groups }) => [id, groups])).toEqual([
       [500, [{ id: 7, name: "Стража" }]],

@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { auditEntries, roles } from "../db/schema.ts";
 import * as accounts from "../src/domain/accounts.ts";
 import * as sessions from "../src/domain/sessions.ts";
 import * as tasks from "../src/domain/tasks.ts";
+import { createOrigins } from "../src/http/origins.ts";
 import { grantRole } from "./support/admin.ts";
 import { type Call, PUBLIC_URL, startTestApp, type TestApp } from "./support/app.ts";
 import { player, statsUser } from "./support/people.ts";
@@ -26,7 +28,7 @@ describe("the document's examples, from top to bottom", () => {
   test("GET users", async () => {
     await two();
     const answer = await app.call("GET", "/users");
-    expect(answer.status).toBe(200);
+    expect([answer.status, answer.headers.get("Cache-Control")]).toEqual([200, "no-store"]);
     expect(answer.body).toEqual([
       {
         email: "user1@ggmail.com",
@@ -361,6 +363,46 @@ describe("games", () => {
     expect(await ids("limit=2&before=2")).toEqual([1]);
   });
 
+  test("another's figures are written by who may do what that one may, and it is recorded", async () => {
+    await app.core.db.insert(roles).values({ name: "writer", permissions: ["users.write"] });
+    await grantRole(app, "writer", "writer", { origin: "players" });
+    await grantRole(app, "boss", "admin", { origin: "players" });
+    const { token, id } = await player(app, "user1");
+    const tokenOf = async (username: string) =>
+      (await app.call("POST", "/login", { body: { username, password: "Secret-123" } })).body.token;
+    const writer = await tokenOf("writer");
+    const game = { role: "sniper", result: "win", duration: 60 };
+    const writes = [
+      ["PUT", "stats", { loss_count: 1, session_count: 1, total_time: 1, victory_count: 1 }],
+      ["PATCH", "stats", { victory_count: 7 }],
+      ["POST", "games", game],
+    ] as const;
+    const boss = await accounts.getActiveByUsername(app.core, "boss");
+    const entries = async () =>
+      (await app.core.db.select().from(auditEntries)).filter((entry) => entry.action === "account.changed");
+    for (const [method, part, body] of writes) {
+      const path = `/users/${boss.id}/${part}`;
+      const refused = await app.call(method, path, { token: writer, body });
+      expect([method, part, refused.status, refused.body]).toEqual([method, part, 403, refusal]);
+      const own = await app.call(method, `/users/${id}/${part}`, { token, body });
+      expect(own.status).toBe(method === "POST" ? 201 : 200);
+    }
+    expect((await app.call("GET", `/users/${boss.id}/stats`, { token })).body.session_count).toBe(0);
+    expect(await entries()).toEqual([]);
+    for (const [method, part, body] of writes) {
+      const answer = await app.call(method, `/users/${id}/${part}`, { token: writer, body });
+      expect(answer.status).toBe(method === "POST" ? 201 : 200);
+    }
+    const user = await accounts.getActiveByUsername(app.core, "user1");
+    const actor = await accounts.getActiveByUsername(app.core, "writer");
+    const common = { actorId: actor.id, target: `account:${user.uuid}` };
+    expect(await entries()).toMatchObject([
+      { ...common, details: { fields: expect.arrayContaining(["lossCount", "victoryCount"]) } },
+      { ...common, details: { fields: ["victoryCount"] } },
+      { ...common, details: { game: { role: "sniper", result: "win", durationSeconds: 60 } } },
+    ]);
+  });
+
   test("counters stop at 2^53-1 instead of losing digits", async () => {
     const { token, id } = await player(app, "user1");
     const most = Number.MAX_SAFE_INTEGER;
@@ -592,6 +634,40 @@ describe("failures", () => {
     }
     const unknown = await app.call("GET", "/users/1/nothing");
     expect([unknown.status, unknown.body]).toEqual([404, refusal]);
+  });
+
+  test("the pages keep their address to themselves and are not stored", async () => {
+    for (const path of ["/", "/login", "/reset-password"]) {
+      const { status, headers } = await app.call("GET", path);
+      expect([path, status, headers.get("Referrer-Policy"), headers.get("Cache-Control")]).toEqual([
+        path,
+        200,
+        "no-referrer",
+        "no-store",
+      ]);
+    }
+  });
+
+  test.each([
+    [undefined, true],
+    ["0.0.0.0", true],
+    ["::", true],
+    ["127.0.0.1", true],
+    ["127.0.0.2", true],
+    ["::1", true],
+    ["localhost", true],
+    ["192.0.2.7", false],
+    ["2001:db8::1", false],
+    ["127.example.org", false],
+  ])("listening on %s, localhost is our own origin: %p", (host, isOwn) => {
+    const at = host === undefined ? {} : { host };
+    const origins = createOrigins({ publicUrl: PUBLIC_URL, port: 8080, allowed: [], ...at });
+    for (const name of ["localhost", "127.0.0.1", "[::1]"]) {
+      const check = () => origins.requireOwn(new Headers({ Origin: `http://${name}:8080` }));
+      if (isOwn) expect(check).not.toThrow();
+      else expect(check).toThrow("another site's page");
+    }
+    expect(() => origins.requireOwn(new Headers({ Origin: PUBLIC_URL }))).not.toThrow();
   });
 
   test("no password is ever logged", async () => {

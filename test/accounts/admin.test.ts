@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { createHash } from "node:crypto";
 import { reportTasks } from "../../db/schema.ts";
 import { newId } from "../../src/domain/ids.ts";
 import * as roles from "../../src/domain/roles.ts";
@@ -557,6 +558,18 @@ describe("invitations", () => {
   });
 });
 
+test.each(["2026-04-14T10:30:00Z", "2026-04-14T10:29:59Z", "1999-01-01T00:00:00Z"])(
+  "an invitation that has ended before it is made is refused: %s",
+  async (expires_at) => {
+    const boss = await admin(app);
+    const before = await auditRows(app);
+    const answer = await call(boss, "POST", "/invitations", { uses: 1, expires_at });
+    expect([answer.status, answer.body]).toEqual([400, refusal("VALIDATION_ERROR", { field: "expires_at" })]);
+    expect((await call(boss, "GET", "/invitations")).body.data).toEqual([]);
+    expect(await auditRows(app)).toEqual(before);
+  },
+);
+
 describe("tasks", () => {
   async function twoTasks() {
     const boss = await admin(app);
@@ -625,6 +638,7 @@ describe("the audit log", () => {
   test("has an entry for every act, with who, what, to whom and from where", async () => {
     const boss = await admin(app);
     const user = await member(app, "user");
+    const toRole = must(await call(boss, "POST", "/invitations", { uses: 1, role: "moderator" }), 201).body;
     const from = (await auditRows(app)).length;
     await app.call("POST", "/api/auth/login", { body: { email: user.email, password: "Wrong-Pass1" } });
     await app.call("POST", "/api/auth/login", {
@@ -640,7 +654,9 @@ describe("the audit log", () => {
     must(await call(boss, "DELETE", `/groups/${group}`), 204);
     must(await call(boss, "DELETE", `/roles/${role}`), 204);
     const { code } = must(await call(boss, "POST", "/invitations", { uses: 2 }), 201).body;
+    const invited = `invitation:${createHash("sha256").update(code).digest("hex").slice(0, 12)}`;
     must(await call(boss, "DELETE", `/invitations/${code}`), 204);
+    must(await call(boss, "DELETE", `/invitations/${toRole.code}`), 204);
     must(await app.call("DELETE", `/api/users/${user.id}`, { token: boss.token }), 204);
     must(await call(boss, "POST", `/users/${user.id}/activate`), 200);
     const rows = (await call(boss, "GET", "/audit?limit=100")).body.data.reverse().slice(from);
@@ -659,19 +675,23 @@ describe("the audit log", () => {
       entry("sign-in.failed", null, account, { origin: "accounts" }),
       entry("sign-in.failed", null, null, { origin: "accounts" }),
       entry("sign-in.failed", null, account, { origin: "players" }),
-      entry("role.created", by, null, { name: "editor", permissions: ["blog.moderate"] }),
+      entry("role.created", by, `role:${role}`, { name: "editor", permissions: ["blog.moderate"] }),
       entry("role.changed", by, `role:${role}`, {
         before: { name: "editor", permissions: ["blog.moderate"] },
         after: { name: "writer", permissions: [] },
       }),
-      entry("group.created", by, null, { name: "staff", roles: [role] }),
+      entry("group.created", by, `group:${group}`, { name: "staff", roles: [role] }),
       entry("group.changed", by, `group:${group}`, { name: "crew", roles: [] }),
       entry("roles.assigned", by, account, { roles: ["writer"] }),
       entry("groups.assigned", by, account, { groups: ["crew"] }),
       entry("group.deleted", by, `group:${group}`, { name: "crew" }),
       entry("role.deleted", by, `role:${role}`, { name: "writer" }),
-      entry("invitation.created", by, null, { uses: 2, expiresAt: null, role: null }),
-      entry("invitation.deleted", by, null, null),
+      entry("invitation.created", by, invited, { uses: 2, expiresAt: null, role: null }),
+      entry("invitation.deleted", by, invited, { uses: 2, role: null }),
+      entry("invitation.deleted", by, expect.stringMatching(/^invitation:[0-9a-f]{12}$/), {
+        uses: 1,
+        role: "moderator",
+      }),
       entry("account.deactivated", by, account, null),
       entry("account.activated", by, account, null),
     ]);

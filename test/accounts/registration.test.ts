@@ -185,6 +185,36 @@ test("an invitation that is gone between the look and the write ends the registr
   expect([await total(), await app.core.db.$count(invitations)]).toEqual([1, 0]);
 });
 
+test.each(NAMES)("an invitation without a role dies with its maker too: %s", async (name) => {
+  const boss = await start("invite");
+  const email = "second@example.com";
+  const second = await accounts.register(app.core, {
+    username: "second",
+    email,
+    password: PASSWORD,
+    origin: "shell",
+  });
+  const body = { name: "inviter", permissions: ["invitations.create"] };
+  const role = must(await app.call("POST", "/api/admin/roles", { token: boss.token, body }), 201).body;
+  await roles.grant(app.core, second, "inviter");
+  const maker = await signIn(app, email);
+  const made = await invite(maker, { uses: 2 });
+  const { register, refused, status } = formOf(name);
+  const path = `/api/admin/users/${maker.id}`;
+  const give = async (ids: readonly number[]) =>
+    must(await app.call("PUT", `${path}/roles`, { token: boss.token, body: { ids } }), 200);
+
+  await give([]);
+  const demoted = await register("refused", { invitation: made.code });
+  expect([demoted.status, demoted.body]).toEqual([403, refused]);
+  await give([role.id]);
+  must(await register("welcome", { invitation: made.code }), status);
+  must(await app.call("DELETE", `/api/users/${maker.id}`, { token: boss.token }), 204);
+  const deactivated = await register("refused", { invitation: made.code });
+  expect([deactivated.status, deactivated.body]).toEqual([403, refused]);
+  expect([await usesLeft(made), await total()]).toEqual([1, 3]);
+});
+
 describe("an invitation to a role", () => {
   test.each(["accounts", "players", "cabinet"])("gives it to who registers with it: %s", async (name) => {
     const boss = await start("invite");
@@ -222,14 +252,12 @@ describe("an invitation to a role", () => {
     await roles.grant(app.core, second, "admin");
     const maker = await signIn(app, email);
     const toRole = await invite(maker, { role: "moderator" });
-    const plain = await invite(maker);
     must(
       await app.call("PUT", `/api/admin/users/${maker.id}/roles`, { token: boss.token, body: { ids: [] } }),
       200,
     );
     const { register } = formOf("accounts");
     expect((await register("backdoor", { invitation: toRole.code })).status).toBe(403);
-    expect((await register("welcome", { invitation: plain.code })).status).toBe(201);
     await roles.grant(app.core, second, "admin");
     must(await app.call("DELETE", `/api/users/${maker.id}`, { token: boss.token }), 204);
     expect((await register("backdoor", { invitation: toRole.code })).status).toBe(403);

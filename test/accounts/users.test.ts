@@ -289,7 +289,9 @@ describe("a change refuses", () => {
     const before = (await me(app, user.token)).body;
     const answer = await put(user, user.id, { company: "New Corp", [field]: value });
     expect(answer.status).toBe(400);
-    expect(answer.body).toEqual(refusal(`INVALID_${field.toUpperCase()}_FORMAT`, { field, value }));
+    const isLong = typeof value === "string" && value.length > 200;
+    const details = isLong ? { field } : { field, value };
+    expect(answer.body).toEqual(refusal(`INVALID_${field.toUpperCase()}_FORMAT`, details));
     expect((await me(app, user.token)).body).toEqual(before);
   });
 
@@ -396,6 +398,22 @@ describe("the list", () => {
     const boss = await people();
     expect(emails(must(await get(`/api/users?search=${search}`, boss.token), 200))).toEqual(found);
   });
+
+  test.each(["анна", "Анна", "АННА", "аННа", "каренина", "анна КАР", "нна", "римская-корс", "Д'АРК"])(
+    "names beyond ASCII are found in every case: %s",
+    async (search) => {
+      const boss = await people();
+      const names = {
+        title: "Анна Каренина Римская-Корсакова Д'Арк",
+        lower: "анна каренина римская-корсакова д'арк",
+        upper: "АННА КАРЕНИНА РИМСКАЯ-КОРСАКОВА Д'АРК",
+      };
+      for (const [name, full_name] of Object.entries(names)) await member(app, name, { full_name });
+      await member(app, "other", { full_name: "Иван Грозный" });
+      const found = await get(`/api/users?sort=email&search=${encodeURIComponent(search)}`, boss.token);
+      expect(emails(found)).toEqual(["lower@example.com", "title@example.com", "upper@example.com"]);
+    },
+  );
 
   test("an empty search finds all", async () => {
     const boss = await people();
@@ -537,8 +555,44 @@ describe("the export of one's own data", () => {
     const groupsPath = `/api/admin/users/${user.id}/groups`;
     must(await app.call("PUT", groupsPath, { token: boss.token, body: { ids: [host.id] } }), 200);
     must(await app.call("POST", "/api/admin/invitations", { token: user.token, body: { uses: 3 } }), 201);
-    return { user, other, account, stranger };
+    return { boss, user, other, account, stranger };
   }
+
+  test("tells what others did to it, not who and from where; and what was mailed, not the secret", async () => {
+    const { boss, user, other, account } = await subject();
+    must(await put(boss, user.id, { company: "Other Corp" }), 200);
+    must(await put(boss, other.id, { company: "Other Corp" }), 200);
+    await app.call("POST", "/api/auth/login", { body: { email: user.email, password: "Wrong-Pass1" } });
+    const { body } = await get("/api/users/me/export", user.token);
+    const target = `account:${user.id}`;
+    const foreign = body.audit.filter((row: Part) => row.actorId !== account.id);
+    const entry = (action: string, details: Part) => ({
+      id: expect.any(Number),
+      at: app.now,
+      action,
+      target,
+      details,
+    });
+    expect(foreign).toEqual([
+      entry("groups.assigned", { groups: ["hosts"] }),
+      entry("account.changed", { fields: ["company"] }),
+      entry("sign-in.failed", { origin: "accounts" }),
+    ]);
+    expect(body.audit.filter((row: Part) => row.action === "sign-in")).toMatchObject([
+      { actorId: account.id, address: "192.0.2.1" },
+    ]);
+    expect(body.mailedSecrets).toEqual([
+      {
+        purpose: "verify",
+        accountId: account.id,
+        email: user.email,
+        createdAt: app.now,
+        expiresAt: expect.any(Number),
+        usedAt: null,
+      },
+    ]);
+    expect(JSON.stringify(body)).not.toContain(boss.id);
+  });
 
   test("holds every section, of this account alone, and no secret", async () => {
     const { user, other, account, stranger } = await subject();
@@ -559,6 +613,7 @@ describe("the export of one's own data", () => {
       "comments",
       "likes",
       "invitations",
+      "mailedSecrets",
       "audit",
     ]);
     expect(body.account).toMatchObject({ uuid: user.id, email: user.email, company: "New Corp" });
