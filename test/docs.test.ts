@@ -96,7 +96,7 @@ describe("the page and its files", () => {
     for (const path of ["/docs/nothing.js", "/docs/../package.json", "/docs/script.js", "/docss"]) {
       expect([path, (await get(path)).status]).toEqual([path, 404]);
     }
-    expect((await app.call("POST", "/docs", { body: {} })).status).toBe(404);
+    expect((await app.call("POST", "/docs", { body: {} })).status).toBe(405);
   });
 });
 

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { join } from "node:path";
+import { eventually } from "../adapters/eventually.ts";
 import { startHranaServer } from "../support/hrana-server.ts";
 import { available, type Broker, startBroker } from "../support/rabbitmq.ts";
 import { S3_CREDENTIALS, startS3 } from "../support/s3.ts";
@@ -55,6 +56,7 @@ describe.skipIf(!available())("RabbitMQ", () => {
 
     await mq.stop();
     const ids = await Promise.all(Array.from({ length: 20 }, () => ask(server, token, "subject")));
+    await eventually(async () => (await server.call("GET", "/readyz")).status === 503, 8_000);
     const ready = await server.call("GET", "/readyz");
     expect([ready.status, ready.body.checks.queue.state, ready.body.checks.database.state]).toEqual([
       503,
@@ -103,6 +105,8 @@ describe.skipIf(!available())(
       const ready = await first.call("GET", "/readyz");
       expect([ready.status, ready.body.status]).toEqual([200, "ready"]);
       await s3.stop();
+      // What was found is kept for a second.
+      await eventually(async () => (await first.call("GET", "/readyz")).status === 503, 8_000);
       const down = await first.call("GET", "/readyz");
       expect([down.status, down.body.checks.documents.state]).toEqual([503, "down"]);
       await s3.start();
