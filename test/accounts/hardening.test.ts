@@ -156,3 +156,45 @@ test("a constraint that nobody foresaw is the database's error, without its word
   expect([answer.status, answer.body.error.code]).toEqual([500, "DATABASE_ERROR"]);
   expect(JSON.stringify(answer.body)).not.toContain("FOREIGN");
 });
+
+test("a password is in no answer, log line, mail or audit row, whichever API it came through", async () => {
+  const secret = "Unmistakable-Horse-9";
+  const answers = [
+    await app.call("POST", "/api/auth/register", {
+      body: { email: "a@example.org", username: "a", password: secret, full_name: "Some Body" },
+    }),
+    await app.call("POST", "/users", { body: { username: "b", password: secret, email: "b@example.org" } }),
+    await app.call("POST", "/account/registration", {
+      body: {
+        login: "cccc",
+        password: secret,
+        email: "c@example.org",
+        first_name: "Анна",
+        last_name: "Иванова",
+      },
+    }),
+    await login("a", secret),
+    await login("a", `${secret}x`),
+    await app.call("POST", "/login", { body: { username: "b", password: secret } }),
+    await app.call("POST", "/login", { body: { username: secret, password: secret } }),
+    await app.call("POST", "/account/login", { body: { login: "cccc", password: secret } }),
+    await app.call("POST", "/account/login", { body: { login: secret, password: secret } }),
+    await app.call("POST", "/api/auth/register", { body: { email: 1, password: `${secret} `.repeat(20) } }),
+  ];
+  await forgot("a@example.org");
+  const [token = ""] = await mailedTokens("a@example.org");
+  const body = { token, password: `${secret}!`, confirm_password: `${secret}!` };
+  answers.push(await app.call("POST", "/api/auth/reset-password", { body }));
+  await mailedTokens("a@example.org");
+  expect(answers.map(({ status }) => status)).toEqual([
+    201, 201, 200, 200, 401, 200, 401, 200, 403, 400, 200,
+  ]);
+  const kept = {
+    answers: answers.map((answer) => answer.body),
+    logged: app.logged,
+    mailed: app.mailed,
+    audit: await app.core.db.query.auditEntries.findMany(),
+  };
+  expect(app.mailed.length).toBeGreaterThan(3);
+  expect(JSON.stringify(kept)).not.toContain("Unmistakable");
+});

@@ -128,12 +128,13 @@ export function createPlayersApi(core: Core, origins: Origins): OpenAPIHono<Env>
   async function changeStats(c: ApiContext, id: number, input: contract.StatsChanges) {
     const { account } = await authenticated(core, origins, c);
     const { loss_count, session_count, total_time, victory_count } = input;
-    const counters = await statistics.update(core, account, id, {
+    const changes = {
       ...(loss_count === undefined ? {} : { lossCount: loss_count }),
       ...(session_count === undefined ? {} : { sessionCount: session_count }),
       ...(total_time === undefined ? {} : { totalTimeSeconds: total_time }),
       ...(victory_count === undefined ? {} : { victoryCount: victory_count }),
-    });
+    };
+    const counters = await statistics.update(core, account, id, changes, c.env.address());
     return wire.stats(counters);
   }
 
@@ -148,12 +149,14 @@ export function createPlayersApi(core: Core, origins: Origins): OpenAPIHono<Env>
   app.openapi(contract.createGame, async function createGame(c) {
     const { account } = await authenticated(core, origins, c);
     const { role, result, duration, played_at } = c.req.valid("json");
-    const game = await games.record(core, account, idOf(c.req.valid("param").id), {
+    const played = {
       role,
       result,
       durationSeconds: duration,
       ...(played_at === undefined ? {} : { playedAt: Date.parse(played_at) }),
-    });
+    };
+    const id = idOf(c.req.valid("param").id);
+    const game = await games.record(core, account, id, played, c.env.address());
     return c.json(wire.game(game), 201, NO_STORE);
   });
 
