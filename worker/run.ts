@@ -1,6 +1,6 @@
 import { onStop } from "../src/commands/stop.ts";
 import { type Composition, compose } from "../src/compose.ts";
-import { type Flags, loadSettings } from "../src/config.ts";
+import { type Flags, loadSettings, localUrl } from "../src/config.ts";
 import { lockWorker, prepareDataDir } from "../src/data-dir.ts";
 import { openLog } from "../src/log.ts";
 import { createProducer, type Producer } from "./produce.ts";
@@ -24,7 +24,7 @@ export async function work(flags: Flags = {}): Promise<void> {
     lock.release();
   });
 
-  const publicUrl = () => config.publicUrl ?? `http://${config.host}:${config.port}`;
+  const publicUrl = () => config.publicUrl ?? localUrl(config.host, config.port);
   composition = await compose({ config, secrets, log, role: "worker", publicUrl });
   const renderers = createRenderers(Math.max(config.workerConcurrency, 1), { log });
   const owner = `${secrets.installationId}/${lock.name}`;

@@ -2,7 +2,7 @@ import { createProducer, type Producer } from "../../worker/produce.ts";
 import { createRenderers } from "../../worker/renderer.ts";
 import { type App, createApp } from "../app.ts";
 import { type Composition, compose } from "../compose.ts";
-import { type Config, type Flags, loadSettings } from "../config.ts";
+import { type Config, type Flags, loadSettings, localUrl } from "../config.ts";
 import { lockServer, prepareDataDir } from "../data-dir.ts";
 import { createHousekeeping, type Housekeeping } from "../domain/housekeeping.ts";
 import * as roles from "../domain/roles.ts";
@@ -114,8 +114,3 @@ function listen({ host, port }: Config, fetch: Fetch) {
 }
 
 const notYet = () => new Response(null, { status: 503, headers: { "Retry-After": "1" } });
-
-function localUrl(host: string, port: number): string {
-  const name = host === "0.0.0.0" || host === "::" ? "localhost" : host.includes(":") ? `[${host}]` : host;
-  return `http://${name}:${port}`;
-}
