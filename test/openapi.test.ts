@@ -418,6 +418,10 @@ describe("real answers", () => {
     await ok("put /api/admin/groups/{id}", groupId, { ...root, body: { ...group, name: "crew" } });
     await ok("put /api/admin/users/{id}/roles", { id }, { ...root, body: { ids: [made.id] } });
     await ok("put /api/admin/users/{id}/groups", { id }, { ...root, body: { ids: [grouped.id] } });
+    for (const held of ["roles", "groups"]) {
+      await ok(`get /api/admin/users/{id}/${held}`, { id }, root);
+      await send(`get /api/admin/users/{id}/${held}`, { id: NOBODY }, root);
+    }
     await send("put /api/admin/users/{id}/roles", { id }, { ...root, body: { ids: [999_999] } });
     await ok("delete /api/admin/groups/{id}", groupId, root, 204);
     await ok("delete /api/admin/roles/{id}", roleId, root, 204);

@@ -26,6 +26,18 @@ export async function list(core: Core, actor: Account, page: Page): Promise<Page
   return { rows: await withRoles(core, rows), total: await core.db.$count(groups) };
 }
 
+/** The groups of an account. Throws `forbidden`. */
+export async function listOf(core: Core, actor: Account, account: Account): Promise<Group[]> {
+  await permissions.require(core, actor, "roles.manage");
+  const rows = await core.db
+    .select({ id: groups.id, name: groups.name })
+    .from(accountGroups)
+    .innerJoin(groups, eq(groups.id, accountGroups.groupId))
+    .where(eq(accountGroups.accountId, account.id))
+    .orderBy(asc(groups.id));
+  return withRoles(core, rows);
+}
+
 /** Throws `forbidden`, `unknownRole`, `nameTaken`. */
 export async function create(core: Core, actor: Account, group: NewGroup, address: string): Promise<Group> {
   await permissions.require(core, actor, "roles.manage");

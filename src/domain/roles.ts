@@ -83,6 +83,17 @@ export async function list(core: Core, actor: Account, page: Page): Promise<Page
   return { rows, total: await core.db.$count(roles) };
 }
 
+/** The roles that an account has directly. Throws `forbidden`. */
+export async function listOf(core: Core, actor: Account, account: Account): Promise<Role[]> {
+  await permissions.require(core, actor, "roles.manage");
+  return core.db
+    .select({ id: roles.id, name: roles.name, permissions: roles.permissions })
+    .from(accountRoles)
+    .innerJoin(roles, eq(roles.id, accountRoles.roleId))
+    .where(eq(accountRoles.accountId, account.id))
+    .orderBy(asc(roles.id));
+}
+
 /** Throws `forbidden`, `nameTaken` (`user`, which everybody has, is taken too). */
 export async function create(core: Core, actor: Account, role: NewRole, address: string): Promise<Role> {
   await permissions.require(core, actor, "roles.manage");

@@ -231,6 +231,22 @@ describe("groups", () => {
   });
 });
 
+test("what a user has directly is told: roles without those of their groups, groups with their roles", async () => {
+  const boss = await admin(app);
+  const user = await member(app, "user");
+  const editor = await makeRole(boss, "editor", ["blog.moderate"]);
+  const staffGroup = await makeGroup(boss, "staff", [MODERATOR_ID]);
+  must(await giveRoles(boss, user, [editor]), 200);
+  must(await giveGroups(boss, user, [staffGroup]), 200);
+  const held = await call(boss, "GET", `/users/${user.id}/roles`);
+  expect(held.body).toEqual({ data: [{ id: editor, name: "editor", permissions: ["blog.moderate"] }] });
+  const groups = await call(boss, "GET", `/users/${user.id}/groups`);
+  expect(groups.body).toEqual({
+    data: [{ id: staffGroup, name: "staff", roles: [{ id: MODERATOR_ID, name: "moderator" }] }],
+  });
+  expect((await call(boss, "GET", `/users/${UNKNOWN}/roles`)).status).toBe(404);
+});
+
 describe("permissions", () => {
   const operations = [
     ["roles.manage", "GET", "/roles", undefined, 200],
@@ -241,6 +257,8 @@ describe("permissions", () => {
     ["roles.manage", "POST", "/groups", { name: "new", roles: [] }, 201],
     ["roles.manage", "PUT", "/groups/{group}", { name: "renamed", roles: [] }, 200],
     ["roles.manage", "DELETE", "/groups/{group}", undefined, 204],
+    ["roles.manage", "GET", "/users/{user}/roles", undefined, 200],
+    ["roles.manage", "GET", "/users/{user}/groups", undefined, 200],
     ["roles.manage", "PUT", "/users/{user}/roles", { ids: [] }, 200],
     ["roles.manage", "PUT", "/users/{user}/groups", { ids: [] }, 200],
     ["users.write", "POST", "/users/{user}/activate", undefined, 200],

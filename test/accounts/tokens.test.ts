@@ -29,6 +29,8 @@ const BODIES: Readonly<Record<string, object | null>> = {
   "GET /api/admin/invitations": null,
   "GET /api/admin/roles": null,
   "GET /api/admin/tasks": null,
+  "GET /api/admin/users/{id}/groups": null,
+  "GET /api/admin/users/{id}/roles": null,
   "GET /api/auth/sessions": null,
   "GET /api/stats/tasks/{id}": null,
   "GET /api/stats/tasks/{id}/events": null,

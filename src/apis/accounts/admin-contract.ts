@@ -126,6 +126,19 @@ export const deleteGroup = createRoute({
   responses: { 204: { description: "Deleted" }, ...failures(ApiError, 404, ...refusals) },
 });
 
+export const getUserRoles = createRoute({
+  method: "get",
+  path: "/api/admin/users/{id}/roles",
+  tags,
+  security: TOKEN,
+  summary: "The roles that a user has directly",
+  request: id,
+  responses: {
+    200: answer(z.object({ data: z.array(Role) }), "The roles"),
+    ...failures(ApiError, 404, ...refusals),
+  },
+});
+
 export const putUserRoles = createRoute({
   method: "put",
   path: "/api/admin/users/{id}/roles",
@@ -136,6 +149,19 @@ export const putUserRoles = createRoute({
   responses: {
     200: answer(z.object({ data: z.array(Role) }), "The roles now"),
     ...failures(ApiError, ...inputRefusals),
+  },
+});
+
+export const getUserGroups = createRoute({
+  method: "get",
+  path: "/api/admin/users/{id}/groups",
+  tags,
+  security: TOKEN,
+  summary: "The groups of a user",
+  request: id,
+  responses: {
+    200: answer(z.object({ data: z.array(Group) }), "The groups"),
+    ...failures(ApiError, 404, ...refusals),
   },
 });
 

@@ -67,11 +67,25 @@ export function addAdminRoutes(app: OpenAPIHono<Env>, core: Core, origins: Origi
     return c.body(null, 204);
   });
 
+  app.openapi(contract.getUserRoles, async function getUserRoles(c) {
+    const { account } = await authenticated(core, origins, c);
+    const user = await directory.getByUuid(core, account, c.req.valid("param").id, "roles.manage");
+    const now = await roles.listOf(core, account, user);
+    return c.json({ data: now.map(wire.role) }, 200, NO_STORE);
+  });
+
   app.openapi(contract.putUserRoles, async function putUserRoles(c) {
     const { account } = await authenticated(core, origins, c);
     const user = await directory.getByUuid(core, account, c.req.valid("param").id, "roles.manage");
     const now = await roles.assign(core, account, user, c.req.valid("json").ids, c.env.address());
     return c.json({ data: now.map(wire.role) }, 200, NO_STORE);
+  });
+
+  app.openapi(contract.getUserGroups, async function getUserGroups(c) {
+    const { account } = await authenticated(core, origins, c);
+    const user = await directory.getByUuid(core, account, c.req.valid("param").id, "roles.manage");
+    const now = await groups.listOf(core, account, user);
+    return c.json({ data: now.map(wire.group) }, 200, NO_STORE);
   });
 
   app.openapi(contract.putUserGroups, async function putUserGroups(c) {
