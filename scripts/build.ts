@@ -1,7 +1,11 @@
-import { rm } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { makePack, PACK_NAME } from "../src/http/pages/bundle.ts";
 
 // Builds one self-contained executable: dist/guildhall.
 await rm("dist", { recursive: true, force: true });
+await mkdir("dist");
+const pack = `dist/${PACK_NAME}.pack`;
+await writeFile(pack, JSON.stringify(await makePack("best")));
 const build = Bun.spawn(
   [
     process.execPath,
@@ -19,7 +23,11 @@ const build = Bun.spawn(
     "--outfile",
     "dist/guildhall",
     "src/main.ts",
+    // Not a module: it is embedded as it is.
+    pack,
   ],
   { stdout: "inherit", stderr: "inherit" },
 );
-process.exit(await build.exited);
+const code = await build.exited;
+await rm(pack);
+process.exit(code);

@@ -4,6 +4,7 @@ export {};
 const STEPS = [
   ["biome", "node_modules/.bin/biome", "check", "--error-on-warnings", "."],
   ["types", "node_modules/.bin/tsc"],
+  ["types of the browser app", "node_modules/.bin/tsc", "--project", "src/web"],
   ["unused code", process.execPath, "--bun", "node_modules/.bin/knip", "--no-progress"],
   ["architecture", process.execPath, "test", "./test/architecture.test.ts"],
 ] as const;

@@ -18,8 +18,8 @@ import { serveDocs } from "./http/docs.ts";
 import { serveDocument } from "./http/documents.ts";
 import { readiness } from "./http/health.ts";
 import { MAX_BODY_BYTES } from "./http/input.ts";
-import { landingPage } from "./http/landing-page.ts";
 import type { Origins } from "./http/origins.ts";
+import { servePage } from "./http/pages.ts";
 import { createRateLimiter, type Limits, type Verdict } from "./http/rate-limit.ts";
 import { requestId } from "./http/request-id.ts";
 import { subjectOf } from "./http/token.ts";
@@ -56,7 +56,7 @@ const tooMany = (retryAfterSeconds: number) =>
     retryAfterSeconds,
   });
 
-const OUTSIDE = /^\/(healthz|readyz|openapi\.json|docs(\/.*)?|documents\/.+)$/;
+const OUTSIDE = /^\/(healthz|readyz|openapi\.json|docs(\/.*)?|documents\/.+|assets\/.+)$/;
 
 const USERNAMES = /[?&]usernames=/;
 
@@ -114,7 +114,8 @@ export function createApp(options: AppOptions): App {
     return path === "/api" ? apis.accounts : null;
   }
 
-  async function outsideApis(method: string, path: string, url: string): Promise<Response> {
+  async function outsideApis(request: Request, path: string): Promise<Response> {
+    const { method } = request;
     const isKnown = OUTSIDE.test(path) || PAGES.test(path);
     if (isKnown && method !== "GET" && method !== "HEAD") return notPossible(method);
     if (method !== "GET" && method !== "HEAD") return unknownPage(path);
@@ -124,9 +125,11 @@ export function createApp(options: AppOptions): App {
       openApi ??= JSON.stringify(openApiDocument());
       return new Response(openApi, { headers: { "Content-Type": "application/json" } });
     }
-    if (PAGES.test(path)) return landingPage();
+    if (PAGES.test(path) || path.startsWith("/assets/")) {
+      return (await servePage(path, core.settings.publicUrl(), request)) ?? unknownPage(path);
+    }
     if (path.startsWith("/documents/") && verifyLink !== null) {
-      return serveDocument(core, verifyLink, new URL(url));
+      return serveDocument(core, verifyLink, new URL(request.url));
     }
     return unknownPage(path);
   }
@@ -149,7 +152,7 @@ export function createApp(options: AppOptions): App {
     const isRegistration = path === "/api/auth/register" && method === "POST";
     const [sent, body] = isRegistration ? await peekJson(request) : [request, null];
     const api = apiOf(method, path, query, body);
-    if (api === null) return outsideApis(method, path, request.url);
+    if (api === null) return outsideApis(request, path);
     const refuse = (error: Error) => api.errors(error, new Context<Env>(request, { env: info, path }));
     let verdict: Verdict | null;
     try {

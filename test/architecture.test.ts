@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { dirname, join, normalize, relative } from "node:path";
 
 const ROOT = join(import.meta.dir, "..");
-const files = [...new Bun.Glob("{db,src,worker}/**/*.ts").scanSync(ROOT)]
+const files = [...new Bun.Glob("{db,src,worker}/**/*.{ts,tsx}").scanSync(ROOT)]
   .filter((file) => !file.endsWith(".d.ts"))
   .sort();
 
@@ -19,6 +19,8 @@ async function importsOf(file: string): Promise<string[]> {
 const RULES: readonly (readonly [place: RegExp, allowed: readonly RegExp[]])[] = [
   [/^db\//, [/^db\//]],
   [/^src\/domain\//, [/^src\/domain\//, /^db\/(open|prepare|schema)\.ts$/, /^src\/log\.ts$/]],
+  // The browser app is bundled from its path: nothing of the server's imports it, nor it the server.
+  [/^src\/web\//, [/^src\/web\//]],
   [/^src\/http\//, [/^src\/http\//, /^src\/domain\//, /^src\/log\.ts$/, /^db\/open\.ts$/]],
   [/^src\/adapters\/(\w+)\//, [/^src\/domain\//, /^src\/log\.ts$/]],
   [/^src\/apis\/[\w-]+\.ts$/, [/^src\/http\//, /^src\/domain\//, /^src\/log\.ts$/]],
@@ -55,6 +57,17 @@ describe("who may import whom", () => {
     expect(await importsOf("src/domain/core.ts")).toContain("db/open.ts");
     expect(await importsOf("src/domain/core.ts")).toContain("src/domain/tokens.ts");
   });
+});
+
+test("nothing of the server's imports the browser app", async () => {
+  const importing = await Promise.all(
+    files
+      .filter((file) => !file.startsWith("src/web/"))
+      .map(async (file) =>
+        (await importsOf(file)).some((path) => path.startsWith("src/web/")) ? [file] : [],
+      ),
+  );
+  expect(importing.flat()).toEqual([]);
 });
 
 describe("what is done in one place only", () => {

@@ -3,6 +3,7 @@ import { gzip } from "node:zlib";
 import icon from "swagger-ui-dist/favicon-32x32.png" with { type: "file" };
 import style from "swagger-ui-dist/swagger-ui.css" with { type: "file" };
 import script from "swagger-ui-dist/swagger-ui-bundle.js" with { type: "file" };
+import { type Asset, CHECKED_CACHE, HASHED_CACHE, hashOf, serveAsset } from "./assets.ts";
 import init from "./docs/init.js" with { type: "file" };
 
 const FILES = {
@@ -13,17 +14,7 @@ const FILES = {
 } as const;
 type Name = keyof typeof FILES;
 
-type Asset = {
-  readonly type: string;
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  readonly gzipped: Uint8Array<ArrayBuffer>;
-  readonly etag: string;
-};
 type Docs = { readonly page: Asset; readonly assets: ReadonlyMap<string, Asset> };
-
-// An asset's address holds the hash of its bytes; the page's does not.
-const ASSET_CACHE = "public, max-age=31536000, immutable";
-const PAGE_CACHE = "no-cache";
 
 // Swagger UI's pictures are data: addresses in its style sheet; it needs nothing inline.
 const POLICY = [
@@ -47,36 +38,10 @@ export async function serveDocs(path: string, request: Request): Promise<Respons
     throw error;
   });
   const { page, assets } = await loading;
-  if (path === "/docs") return serve(page, PAGE_CACHE, request);
+  if (path === "/docs") return serveAsset(page, { cache: CHECKED_CACHE, policy: POLICY }, request);
   const asset = assets.get(path);
-  return asset === undefined ? null : serve(asset, ASSET_CACHE, request);
+  return asset === undefined ? null : serveAsset(asset, { cache: HASHED_CACHE, policy: POLICY }, request);
 }
-
-function serve(asset: Asset, cache: string, request: Request): Response {
-  const zipped = takesGzip(request.headers.get("Accept-Encoding") ?? "");
-  // Other bytes, another tag.
-  const etag = zipped ? `"${asset.etag}-gzip"` : `"${asset.etag}"`;
-  const headers = {
-    "Cache-Control": cache,
-    "Content-Security-Policy": POLICY,
-    ETag: etag,
-    "Referrer-Policy": "no-referrer",
-    Vary: "Accept-Encoding",
-    "X-Content-Type-Options": "nosniff",
-  };
-  if (isKnown(request.headers.get("If-None-Match") ?? "", etag)) {
-    return new Response(null, { status: 304, headers });
-  }
-  return new Response(zipped ? asset.gzipped : asset.bytes, {
-    headers: { ...headers, "Content-Type": asset.type, ...(zipped ? { "Content-Encoding": "gzip" } : {}) },
-  });
-}
-
-const takesGzip = (accepted: string): boolean =>
-  accepted.split(",").some((coding) => /^\s*(x-)?gzip\s*(;\s*q=(1|0?\.\d*[1-9]).*)?$/i.test(coding));
-
-const isKnown = (ifNoneMatch: string, etag: string): boolean =>
-  ifNoneMatch.split(",").some((known) => ["*", etag].includes(known.trim().replace(/^W\//, "")));
 
 async function load(): Promise<Docs> {
   const assets = new Map<string, Asset>();
@@ -116,10 +81,7 @@ async function load(): Promise<Docs> {
 // Not Bun.gzipSync: Swagger UI's script would hold up every other request for some 30 ms.
 const zip = promisify(gzip);
 
-const HASH_CHARACTERS = 16;
-
 async function assetOf(bytes: Uint8Array<ArrayBuffer>, type: string): Promise<Asset> {
-  const hash = new Bun.CryptoHasher("sha256").update(bytes).digest("hex").slice(0, HASH_CHARACTERS);
   const zipped = await zip(bytes);
-  return { type, bytes, gzipped: new Uint8Array(zipped), etag: hash };
+  return { type, bytes, gzipped: new Uint8Array(zipped), etag: hashOf(bytes) };
 }

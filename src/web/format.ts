@@ -1,0 +1,44 @@
+import { locale, t, timeZone } from "./i18n.ts";
+
+const zone = () => (timeZone.value === undefined ? {} : { timeZone: timeZone.value });
+
+/** A time zone of the account that this browser does not know must not break the page. */
+function written(time: string | number, options: Intl.DateTimeFormatOptions): string {
+  const date = new Date(time);
+  if (Number.isNaN(date.getTime())) return "";
+  try {
+    return new Intl.DateTimeFormat(locale.value, { ...options, ...zone() }).format(date);
+  } catch {
+    return new Intl.DateTimeFormat(locale.value, options).format(date);
+  }
+}
+
+export const date = (time: string | number) => written(time, { dateStyle: "medium" });
+export const dateTime = (time: string | number) => written(time, { dateStyle: "medium", timeStyle: "short" });
+export const clock = (time: string | number) => written(time, { timeStyle: "short" });
+
+export const number = (value: number) => new Intl.NumberFormat(locale.value).format(value);
+export const percent = (share: number) =>
+  new Intl.NumberFormat(locale.value, { style: "percent", maximumFractionDigits: 0 }).format(share);
+
+/** "2 h 5 min"; what is below a minute in seconds. */
+export function duration(seconds: number): string {
+  const unit = (value: number, name: "hour" | "minute" | "second") =>
+    new Intl.NumberFormat(locale.value, { style: "unit", unit: name, unitDisplay: "short" }).format(value);
+  if (seconds < 60) return unit(seconds, "second");
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 60) return unit(minutes, "minute");
+  const hours = Math.floor(minutes / 60);
+  return minutes % 60 === 0 ? unit(hours, "hour") : `${unit(hours, "hour")} ${unit(minutes % 60, "minute")}`;
+}
+
+/** "3 minutes ago"; a date for what is older than a week. */
+export function ago(time: string): string {
+  const seconds = (Date.parse(time) - Date.now()) / 1_000;
+  const format = new Intl.RelativeTimeFormat(locale.value, { numeric: "auto" });
+  if (seconds > -45) return t("justNow");
+  if (seconds > -3_600) return format.format(Math.round(seconds / 60), "minute");
+  if (seconds > -86_400) return format.format(Math.round(seconds / 3_600), "hour");
+  if (seconds > -7 * 86_400) return format.format(Math.round(seconds / 86_400), "day");
+  return date(time);
+}

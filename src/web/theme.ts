@@ -1,0 +1,20 @@
+import { effect, signal } from "@preact/signals";
+
+export type Theme = "system" | "light" | "dark";
+export const THEMES: readonly Theme[] = ["system", "light", "dark"];
+const KEY = "guildhall.theme";
+
+export const theme = signal<Theme>(THEMES.find((name) => name === localStorage.getItem(KEY)) ?? "system");
+
+/** The style sheet follows the system unless the root says otherwise. */
+export function startTheme(): void {
+  effect(() => {
+    if (theme.value === "system") {
+      delete document.documentElement.dataset.theme;
+      localStorage.removeItem(KEY);
+    } else {
+      document.documentElement.dataset.theme = theme.value;
+      localStorage.setItem(KEY, theme.value);
+    }
+  });
+}

@@ -1,0 +1,76 @@
+import DOMPurify from "dompurify";
+import { Marked } from "marked";
+import { t } from "../i18n.ts";
+
+const marked = new Marked({ gfm: true, breaks: true, async: false });
+
+// What a text needs. No forms, no styles, no ids that could stand for an element of the page, no data: addresses.
+const ALLOWED = {
+  ALLOWED_TAGS: [
+    ...[
+      "h1",
+      "h2",
+      "h3",
+      "h4",
+      "h5",
+      "h6",
+      "p",
+      "br",
+      "hr",
+      "blockquote",
+      "pre",
+      "code",
+      "em",
+      "strong",
+      "del",
+    ],
+    ...["ul", "ol", "li", "a", "img", "table", "thead", "tbody", "tr", "th", "td", "sup", "sub", "kbd"],
+  ],
+  ALLOWED_ATTR: ["href", "title", "src", "alt", "start", "align", "lang", "dir"],
+  ALLOWED_URI_REGEXP: /^(?:https?:|mailto:|\/(?!\/)|#)/i,
+  ALLOW_DATA_ATTR: false,
+  RETURN_DOM_FRAGMENT: true,
+} as const;
+
+/** Markdown as a fragment without anything that could run or load. */
+export function render(source: string): DocumentFragment {
+  const html = marked.parse(source) as string;
+  const fragment: DocumentFragment = DOMPurify.sanitize(html, {
+    ...ALLOWED,
+    ALLOWED_TAGS: [...ALLOWED.ALLOWED_TAGS],
+    ALLOWED_ATTR: [...ALLOWED.ALLOWED_ATTR],
+  });
+  // The view has the first heading.
+  for (const heading of fragment.querySelectorAll("h1, h2, h3, h4, h5")) {
+    const lower = document.createElement(`h${Math.min(6, Number(heading.tagName[1]) + 1)}`);
+    lower.append(...heading.childNodes);
+    heading.replaceWith(lower);
+  }
+  for (const image of fragment.querySelectorAll("img")) showOwn(image);
+  for (const link of fragment.querySelectorAll("a")) {
+    if (new URL(link.href, location.href).origin === location.origin) continue;
+    link.target = "_blank";
+    link.rel = "noopener noreferrer nofollow";
+  }
+  for (const block of fragment.querySelectorAll("pre, table")) {
+    // What scrolls sideways must be reached by keyboard too.
+    const frame = document.createElement("div");
+    frame.className = "prose-scroll";
+    frame.tabIndex = 0;
+    frame.role = "region";
+    frame.ariaLabel = t(block.tagName === "PRE" ? "code" : "table");
+    block.replaceWith(frame);
+    frame.append(block);
+  }
+  return fragment;
+}
+
+/** A picture of another host is a link: loading it would tell that host who reads. */
+function showOwn(image: HTMLImageElement): void {
+  const url = URL.parse(image.getAttribute("src") ?? "", location.href);
+  if (url?.origin === location.origin) return;
+  const link = document.createElement("a");
+  link.href = url?.href ?? "";
+  link.textContent = `${t("image")}: ${image.alt || (url?.hostname ?? "")}`;
+  image.replaceWith(link);
+}

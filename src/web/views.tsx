@@ -1,0 +1,129 @@
+import { useSignal } from "@preact/signals";
+import type { ComponentType } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+import { t } from "./i18n.ts";
+import { path, place } from "./router.ts";
+import { account, accountFailure, readAccount } from "./session.ts";
+import { FailureNote } from "./ui/failure.tsx";
+import { Empty, Loading, Title } from "./ui/parts.tsx";
+import { Home } from "./views/home.tsx";
+
+type View = ComponentType<{ readonly id: string }>;
+type Route = {
+  readonly pattern: RegExp;
+  /** For who is signed in. */
+  readonly closed?: true;
+  load(): Promise<View>;
+};
+
+// Each with its own file, but what the first page needs.
+const ROUTES: readonly Route[] = [
+  { pattern: /^\/$/, load: async () => Home },
+  { pattern: /^\/login$/, load: () => import("./views/login.tsx").then((file) => file.Login) },
+  {
+    pattern: /^\/reset-password$/,
+    load: () => import("./views/reset-password.tsx").then((file) => file.ResetPassword),
+  },
+  {
+    pattern: /^\/verify-email$/,
+    load: () => import("./views/verify-email.tsx").then((file) => file.VerifyEmail),
+  },
+  { pattern: /^\/players$/, load: () => import("./views/players.tsx").then((file) => file.Players) },
+  { pattern: /^\/players\/(\d+)$/, load: () => import("./views/player.tsx").then((file) => file.PlayerView) },
+  { pattern: /^\/blog$/, load: () => import("./views/blog.tsx").then((file) => file.Blog) },
+  {
+    pattern: /^\/blog\/(?:new|edit\/([\w-]+))$/,
+    closed: true,
+    load: () => import("./views/editor.tsx").then((file) => file.Editor),
+  },
+  { pattern: /^\/blog\/([\w-]+)$/, load: () => import("./views/post.tsx").then((file) => file.PostView) },
+  {
+    pattern: /^\/profile$/,
+    closed: true,
+    load: () => import("./views/profile.tsx").then((file) => file.Profile),
+  },
+  {
+    pattern: /^\/profile\/security$/,
+    closed: true,
+    load: () => import("./views/security.tsx").then((file) => file.Security),
+  },
+  {
+    pattern: /^\/admin(?:\/([\w-]+))?$/,
+    closed: true,
+    load: () => import("./views/admin.tsx").then((file) => file.Admin),
+  },
+];
+
+const seen = new Map<Route, View>();
+
+/** The view of the address; what needs an account sends who has none to sign in first. */
+export function Views() {
+  const at = path.value;
+  const route = ROUTES.find(({ pattern }) => pattern.test(at));
+  const id = route?.pattern.exec(at)?.[1] ?? "";
+  const loaded = useSignal(0);
+  const failure = useSignal<unknown>(null);
+  const isFirst = useRef(true);
+
+  useEffect(() => {
+    if (route === undefined || seen.has(route)) return;
+    route.load().then(
+      (view) => {
+        seen.set(route, view);
+        failure.value = null;
+        loaded.value += 1;
+      },
+      (error: unknown) => {
+        failure.value = error;
+      },
+    );
+  }, [route, loaded, failure]);
+
+  useEffect(() => {
+    // Who reads by ear or moves by keyboard starts at the new view, as after loading a page.
+    if (isFirst.current) isFirst.current = false;
+    else if (at !== "") document.getElementById("main")?.focus({ preventScroll: true });
+  }, [at]);
+
+  void loaded.value;
+  if (route === undefined) return <Nothing />;
+  if (route.closed === true && account.value === null) return <SignInFirst />;
+  if (route.closed === true && account.value === undefined) {
+    return accountFailure.value === null ? (
+      <Loading />
+    ) : (
+      <FailureNote error={accountFailure.value} retry={() => void readAccount()} />
+    );
+  }
+  const View = seen.get(route);
+  if (View === undefined) return failure.value === null ? <Loading /> : <FailureNote error={failure.value} />;
+  // Another account or another thing is another view: nothing of the one before is left in it.
+  return <View id={id} key={`${at} ${account.value?.me.id ?? ""}`} />;
+}
+
+function Nothing() {
+  return (
+    <>
+      <Title text={t("nothingHere")} />
+      <Empty icon="search" text={t("nothingHereText")}>
+        <a class="button" href="/">
+          {t("home")}
+        </a>
+      </Empty>
+    </>
+  );
+}
+
+function SignInFirst() {
+  const next = place.value.path + (place.value.query.size > 0 ? `?${place.value.query}` : "");
+  return (
+    <>
+      <Title text={t("signInFirst")} />
+      <Empty icon="lock" text={t("signInFirstText")}>
+        <a class="button primary" href={`/login?next=${encodeURIComponent(next)}`}>
+          {t("signIn")}
+        </a>
+      </Empty>
+    </>
+  );
+}

@@ -1,0 +1,92 @@
+import { get } from "../api.ts";
+import { ago, number } from "../format.ts";
+import { t } from "../i18n.ts";
+import { useLoad } from "../load.ts";
+import { account } from "../session.ts";
+import type { ListedPost, Page, RankedPlayer } from "../shapes.ts";
+import { Avatar, Empty, Shown, Title } from "../ui/parts.tsx";
+
+const POSTS = 4;
+const PLAYERS = 5;
+
+export function Home() {
+  const posts = useLoad("", (signal) => get<Page<ListedPost>>(`/api/blogs/posts?limit=${POSTS}`, signal));
+  const best = useLoad("", (signal) => get<RankedPlayer[]>(`/users/leaderboard?limit=${PLAYERS}`, signal));
+  const who = account.value;
+  return (
+    <>
+      {who === null ? (
+        <section class="hero">
+          <h1>{t("heroTitle")}</h1>
+          <p>{t("heroText")}</p>
+          <div class="form-end">
+            <a class="button primary" href="/login?sign-up=1">
+              {t("signUp")}
+            </a>
+            <a class="button" href="/login">
+              {t("signIn")}
+            </a>
+          </div>
+        </section>
+      ) : (
+        <Title
+          text={who === undefined ? "Guildhall" : t("hello", { name: who.me.full_name ?? who.person.login })}
+        />
+      )}
+      <div class="columns">
+        <section class="card" aria-labelledby="latest">
+          <header class="card-head">
+            <h2 id="latest">{t("latestPosts")}</h2>
+            <a href="/blog">{t("all")}</a>
+          </header>
+          <Shown of={posts}>
+            {({ data }) =>
+              data.length === 0 ? (
+                <Empty icon="blog" text={t("noPosts")} />
+              ) : (
+                <ul class="rows">
+                  {data.map((post) => (
+                    <li key={post.id}>
+                      <a class="row-link" href={`/blog/${post.id}`}>
+                        {post.title}
+                      </a>
+                      <span class="muted small">
+                        {post.author.full_name} · {ago(post.created_at)}
+                      </span>
+                    </li>
+                  ))}
+                </ul>
+              )
+            }
+          </Shown>
+        </section>
+        <section class="card" aria-labelledby="best">
+          <header class="card-head">
+            <h2 id="best">{t("bestPlayers")}</h2>
+            <a href="/players">{t("all")}</a>
+          </header>
+          <Shown of={best}>
+            {(players) =>
+              players.length === 0 ? (
+                <Empty icon="players" text={t("noPlayers")} />
+              ) : (
+                <ol class="rows">
+                  {players.map((player) => (
+                    <li key={player.self} class="row-flex">
+                      <span class="rank">{number(player.rank)}</span>
+                      <Avatar name={player.username} src={player.profile_pic} size="small" />
+                      <a class="row-link" href={player.self.replace("/users/", "/players/")}>
+                        {player.username}
+                      </a>
+                      <span class="muted small push">{t("wins", { n: player.victory_count })}</span>
+                    </li>
+                  ))}
+                </ol>
+              )
+            }
+          </Shown>
+        </section>
+      </div>
+    </>
+  );
+}
