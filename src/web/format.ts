@@ -21,10 +21,10 @@ export const number = (value: number) => new Intl.NumberFormat(locale.value).for
 export const percent = (share: number) =>
   new Intl.NumberFormat(locale.value, { style: "percent", maximumFractionDigits: 0 }).format(share);
 
-/** "2 h 5 min"; what is below a minute in seconds. */
+/** "2h 5m"; what is below a minute in seconds. */
 export function duration(seconds: number): string {
   const unit = (value: number, name: "hour" | "minute" | "second") =>
-    new Intl.NumberFormat(locale.value, { style: "unit", unit: name, unitDisplay: "short" }).format(value);
+    new Intl.NumberFormat(locale.value, { style: "unit", unit: name, unitDisplay: "narrow" }).format(value);
   if (seconds < 60) return unit(seconds, "second");
   const minutes = Math.round(seconds / 60);
   if (minutes < 60) return unit(minutes, "minute");

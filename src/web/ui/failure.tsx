@@ -43,20 +43,27 @@ export function wordsOf(error: unknown): string {
   return general === undefined ? t("failureTold", { message: error.message }) : t(general);
 }
 
+/** By which the server's log knows what failed. */
+export function RequestId({ of: error }: { readonly of: unknown }) {
+  if (!(error instanceof Failure) || error.requestId === null) return null;
+  return (
+    <small class="request-id">
+      {t("requestId")} <code>{error.requestId}</code>
+    </small>
+  );
+}
+
 type Props = { readonly error: unknown; readonly retry?: (() => void) | undefined };
 
 /** Stands next to what failed; nothing when nothing did. */
 export function FailureNote({ error, retry }: Props) {
   if (error === null || error === undefined) return null;
-  const requestId = error instanceof Failure ? error.requestId : null;
   return (
     <div class="failure" role="alert">
       <p>{wordsOf(error)}</p>
-      {requestId !== null && (
-        <p class="request-id">
-          {t("requestId")} <code>{requestId}</code>
-        </p>
-      )}
+      <p>
+        <RequestId of={error} />
+      </p>
       {retry !== undefined && (
         <button type="button" class="small" onClick={retry}>
           {t("tryAgain")}

@@ -1,9 +1,9 @@
 import { type ComponentChildren, type ComponentProps, createContext } from "preact";
-import { useContext, useId } from "preact/hooks";
+import { useContext, useId, useRef } from "preact/hooks";
 import { Failure } from "../api.ts";
 import { t } from "../i18n.ts";
 import { useAction } from "../load.ts";
-import { FailureNote, wordsOf } from "./failure.tsx";
+import { FailureNote, RequestId, wordsOf } from "./failure.tsx";
 
 const FailedField = createContext<Failure | null>(null);
 
@@ -21,8 +21,12 @@ type FormProps = {
 /** A form whose refusal stands next to the field that it concerns, else above the button. */
 export function Form({ submit, save, children, aside, onDone, label, class: name = "" }: FormProps) {
   const saving = useAction(save);
+  const element = useRef<HTMLFormElement>(null);
   const { failure } = saving;
-  const failedField = failure instanceof Failure && failure.field !== null ? failure : null;
+  const isOfField =
+    failure instanceof Failure &&
+    failure.field !== null &&
+    element.current?.elements.namedItem(failure.field) !== null;
   async function submitted(event: SubmitEvent): Promise<void> {
     event.preventDefault();
     const form = event.currentTarget;
@@ -31,9 +35,9 @@ export function Form({ submit, save, children, aside, onDone, label, class: name
     else form.querySelector<HTMLElement>("[aria-invalid=true]")?.focus();
   }
   return (
-    <form class={`form ${name}`} onSubmit={submitted} aria-label={label}>
-      <FailedField.Provider value={failedField}>{children}</FailedField.Provider>
-      <FailureNote error={failure} />
+    <form ref={element} class={`form ${name}`} onSubmit={submitted} aria-label={label}>
+      <FailedField.Provider value={isOfField ? failure : null}>{children}</FailedField.Provider>
+      {!isOfField && <FailureNote error={failure} />}
       <div class="form-end">
         <button type="submit" class="primary" aria-busy={saving.isRunning} disabled={saving.isRunning}>
           {submit}
@@ -84,8 +88,8 @@ export function Field({ name, label, type = "text", value, hint, rows, onInput, 
       </label>
       {rows === undefined ? <input {...typed(type, input)} /> : <textarea rows={rows} {...input} />}
       {wrong ? (
-        <p class="field-wrong" id={`${id}-wrong`}>
-          {wordsOf(failed)}
+        <p class="field-wrong" id={`${id}-wrong`} role="alert">
+          {wordsOf(failed)} <RequestId of={failed} />
         </p>
       ) : (
         hint !== undefined && (

@@ -46,13 +46,16 @@ export function Empty({ icon, text, children }: EmptyProps) {
 type ShownProps<T> = {
   readonly of: Loaded<T>;
   readonly lines?: number;
+  /** It is what the view is about, so that without it there is no other heading. */
+  readonly isView?: true;
   readonly children: (data: T) => ComponentChildren;
 };
 
 /** What was read; until then that it is being read, or why it was not. */
-export function Shown<T>({ of: { data, failure, reload }, lines, children }: ShownProps<T>) {
+export function Shown<T>({ of: { data, failure, reload }, lines, isView, children }: ShownProps<T>) {
   return (
     <>
+      {isView === true && failure !== null && data === null && <Title text={t("nothingHere")} />}
       <FailureNote error={failure} retry={() => void reload()} />
       {data === null
         ? failure === null && <Loading {...(lines === undefined ? {} : { lines })} />

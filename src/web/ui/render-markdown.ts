@@ -2,7 +2,17 @@ import DOMPurify from "dompurify";
 import { Marked } from "marked";
 import { t } from "../i18n.ts";
 
-const marked = new Marked({ gfm: true, breaks: true, async: false });
+const escaped = (text: string) => text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
+
+// HTML in a text is shown as it was written: Markdown says all that a post needs.
+const marked = new Marked({
+  gfm: true,
+  breaks: true,
+  async: false,
+  renderer: {
+    html: (token) => ("block" in token && token.block ? `<p>${escaped(token.text)}</p>` : escaped(token.text)),
+  },
+});
 
 // What a text needs. No forms, no styles, no ids that could stand for an element of the page, no data: addresses.
 const ALLOWED = {
@@ -40,9 +50,11 @@ export function render(source: string): DocumentFragment {
     ALLOWED_TAGS: [...ALLOWED.ALLOWED_TAGS],
     ALLOWED_ATTR: [...ALLOWED.ALLOWED_ATTR],
   });
-  // The view has the first heading.
-  for (const heading of fragment.querySelectorAll("h1, h2, h3, h4, h5")) {
-    const lower = document.createElement(`h${Math.min(6, Number(heading.tagName[1]) + 1)}`);
+  // The view has the first heading, and none below it leaves out a level.
+  let last = 1;
+  for (const heading of fragment.querySelectorAll("h1, h2, h3, h4, h5, h6")) {
+    last = Math.min(Number(heading.tagName[1]) + 1, last + 1, 6);
+    const lower = document.createElement(`h${last}`);
     lower.append(...heading.childNodes);
     heading.replaceWith(lower);
   }
@@ -65,12 +77,20 @@ export function render(source: string): DocumentFragment {
   return fragment;
 }
 
-/** A picture of another host is a link: loading it would tell that host who reads. */
+/**
+ * Only pictures that people uploaded here are shown. One of another host is a link: loading it would tell that host
+ * who reads. Any other address of ours is none either, as it may do something when it is asked for.
+ */
 function showOwn(image: HTMLImageElement): void {
   const url = URL.parse(image.getAttribute("src") ?? "", location.href);
-  if (url?.origin === location.origin) return;
+  const isOurs = url?.origin === location.origin;
+  if (isOurs && url.pathname.startsWith("/avatars/")) return;
+  if (url === null || isOurs || !image.hasAttribute("src")) {
+    image.replaceWith(image.alt);
+    return;
+  }
   const link = document.createElement("a");
-  link.href = url?.href ?? "";
-  link.textContent = `${t("image")}: ${image.alt || (url?.hostname ?? "")}`;
+  link.href = url.href;
+  link.textContent = `${t("image")}: ${image.alt || url.hostname}`;
   image.replaceWith(link);
 }

@@ -4,7 +4,7 @@ import { dateTime, duration, number, percent } from "../format.ts";
 import { t } from "../i18n.ts";
 import { useLoad } from "../load.ts";
 import { account, may } from "../session.ts";
-import type { Counters, Game, Player } from "../shapes.ts";
+import type { Counters, Game, Person, Player } from "../shapes.ts";
 import { Dialog } from "../ui/dialog.tsx";
 import { Field, Form, Select, textOf } from "../ui/form.tsx";
 import { Avatar, Badge, Empty, Shown, Title } from "../ui/parts.tsx";
@@ -18,16 +18,24 @@ const TONES = { win: "good", loss: "bad", draw: undefined } as const;
 type Record = { readonly counters: Counters; readonly games: readonly Game[] };
 
 export function PlayerView({ id }: { readonly id: string }) {
-  const player = useLoad(id, (signal) => get<Player>(`/users/${id}`, signal));
+  const player = useLoad(id, async (signal) => {
+    const [found, person] = await Promise.all([
+      get<Player>(`/users/${id}`, signal),
+      // Its picture is there for everybody, also where none was uploaded.
+      get<Person>(`/info/users/search-${id}`, signal),
+    ]);
+    return { ...found, person };
+  });
   return (
-    <Shown of={player}>
+    <Shown of={player} isView>
       {(found) => (
         <>
           <div class="person">
-            <Avatar name={found.username} src={found.profile_pic} size="large" />
+            <Avatar name={found.username} src={found.person.avatar} size="large" />
             <div>
               <Title text={found.username} />
               <p class="muted small">{[found.email, found.gender].filter(Boolean).join(" · ")}</p>
+              {found.person.description !== "" && <p>{found.person.description}</p>}
             </div>
           </div>
           {account.value === null ? (

@@ -17,7 +17,7 @@ export function PostView({ id }: { readonly id: string }) {
   );
   return (
     <div class="reading">
-      <Shown of={post} lines={10}>
+      <Shown of={post} lines={10} isView>
         {(found) => (
           <>
             <Article post={found} />

@@ -83,13 +83,23 @@ function Sessions() {
   );
 }
 
-/** "Firefox, Linux": the names in a user agent that people know. */
+// What a user agent names, the telling ones first: each calls itself by the names of others too.
+const PROGRAMS = { "Edg/": "Edge", "OPR/": "Opera", Firefox: "Firefox", Chrome: "Chrome", Safari: "Safari" };
+const SYSTEMS = {
+  Android: "Android",
+  iPhone: "iPhone",
+  iPad: "iPad",
+  Windows: "Windows",
+  Macintosh: "macOS",
+  Linux: "Linux",
+};
+
+/** "Firefox, Linux"; else what the program calls itself. */
 function deviceOf({ browser, user_agent: agent }: Session): string {
   if (browser !== null && browser !== "") return browser;
-  const program = /\b(Firefox|Edg|OPR|Chrome|Safari|curl)\b/.exec(agent ?? "")?.[1];
-  const system = /\b(Windows|Android|iPhone|iPad|Macintosh|Linux)\b/.exec(agent ?? "")?.[1];
-  const known: Readonly<Record<string, string>> = { Edg: "Edge", OPR: "Opera", Macintosh: "macOS" };
-  const names = [program, system].flatMap((name) => (name === undefined ? [] : [known[name] ?? name]));
+  const named = (names: Readonly<Record<string, string>>) =>
+    Object.entries(names).find(([sign]) => agent?.includes(sign))?.[1];
+  const names = [named(PROGRAMS), named(SYSTEMS)].filter((name) => name !== undefined);
   return names.join(", ") || (agent ?? t("unknownDevice"));
 }
 

@@ -18,7 +18,7 @@ export function Audit() {
   if (actor.value !== "") asked.set("actor", actor.value);
   const entries = useLoad(`${asked}`, (signal) => get<Page<AuditEntry>>(`/api/admin/audit?${asked}`, signal));
   return (
-    <section class="card" aria-label={t("audit")}>
+    <div class="card">
       <Form
         class="filters"
         submit={t("filter")}
@@ -52,7 +52,7 @@ export function Audit() {
           )
         }
       </Shown>
-    </section>
+    </div>
   );
 }
 

@@ -1,0 +1,299 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import axe, { type AxeResults } from "axe-core";
+import type { Browser, Page } from "playwright-core";
+import { launchChromium, signIn, type Visitor, visitor } from "../support/browser.ts";
+import { type Community, community } from "../support/community.ts";
+import { type RunningServer, startServer, temporaryFolder } from "../support/server.ts";
+import { requireTool } from "../support/tools.ts";
+
+const LIMIT_MS = 120_000;
+const MAX_FIRST_SCRIPTS_BYTES = 60 * 1024;
+const isThere = requireTool("chromium");
+
+// What a hostile text would do if it could.
+const HOSTILE = `<img src=x onerror="globalThis.hit=1"><script>globalThis.hit=1</script><svg onload="globalThis.hit=1">`;
+
+describe.skipIf(!isThere)("in a browser", () => {
+  let folder: ReturnType<typeof temporaryFolder>;
+  let server: RunningServer;
+  let browser: Browser;
+  let there: Community;
+
+  beforeAll(async () => {
+    folder = temporaryFolder();
+    const dataDir = join(folder.path, "data");
+    [server, browser] = await Promise.all([
+      startServer({ dataDir }),
+      launchChromium(join(folder.path, "home")),
+    ]);
+    there = await community(server, dataDir);
+  }, LIMIT_MS);
+  afterAll(async () => {
+    await browser?.close();
+    await server?.stop();
+    await folder?.remove();
+  });
+
+  /** The views by their paths, and what is pressed to open the rest of one. */
+  const views = (): readonly (readonly [path: string, press?: string])[] => [
+    ["/"],
+    ["/players"],
+    [`/players/${there.ada}`],
+    [`/players/${there.ada}`, "Record a game"],
+    ["/blog"],
+    ["/blog?search=nothing+like+it"],
+    ["/blog?drafts=1"],
+    [`/blog/${there.post}`],
+    [`/blog/${there.post}`, "Delete"],
+    ["/blog/new"],
+    [`/blog/edit/${there.post}`, "Preview"],
+    ["/profile"],
+    ["/profile/security"],
+    ["/admin/users"],
+    ["/admin/users", "Manage: Grace Hopper"],
+    ["/admin/roles"],
+    ["/admin/roles", "New role"],
+    ["/admin/groups"],
+    ["/admin/invitations"],
+    ["/admin/tasks"],
+    ["/admin/audit"],
+    ["/blog/01900000-0000-7000-8000-000000000000"],
+    ["/chat/../blog/nothing/here"],
+  ];
+  const outside = [
+    "/",
+    "/login",
+    "/login?sign-up=1",
+    "/reset-password",
+    "/reset-password?token=x",
+    "/verify-email?token=x",
+    "/players",
+    "/blog",
+    "/profile",
+  ];
+
+  async function enter(options = {}): Promise<Visitor> {
+    return visitor(browser, server.url, options);
+  }
+
+  /** Waits until everything that the view reads is there. */
+  async function settled(page: Page, path: string, press?: string): Promise<void> {
+    const isThere = async () => {
+      await page.locator("h1").first().waitFor();
+      await page.locator(".loading, .prose.source").first().waitFor({ state: "detached" });
+    };
+    await page.goto(path);
+    await isThere();
+    if (press === undefined) return;
+    await page.getByRole("button", { name: press, exact: true }).first().click();
+    await isThere();
+  }
+
+  /** In words, one line each. */
+  async function violations(page: Page): Promise<string[]> {
+    await page.evaluate(axe.source);
+    const found = (await page.evaluate("axe.run()")) as AxeResults;
+    return found.violations.map(
+      ({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(" | ")}`,
+    );
+  }
+
+  for (const colorScheme of ["light", "dark"] as const) {
+    test(
+      `axe finds nothing on any view in ${colorScheme}, and no view complains`,
+      async () => {
+        const { page, wrongs, context } = await enter({ colorScheme, reducedMotion: "reduce" });
+        const found: string[] = [];
+        for (const path of outside) {
+          await settled(page, path);
+          found.push(...(await violations(page)).map((line) => `${path} ${line}`));
+        }
+        await signIn(page, "Ada");
+        await page.getByRole("heading", { name: "Hello, Ada" }).waitFor();
+        for (const [path, press] of views()) {
+          await settled(page, path, press);
+          found.push(...(await violations(page)).map((line) => `${path} ${press ?? ""} ${line}`));
+        }
+        expect(found).toEqual([]);
+        // The one post that is not there, in two requests.
+        expect(wrongs.filter((wrong) => !wrong.includes("404"))).toEqual([]);
+        await context.close();
+      },
+      LIMIT_MS,
+    );
+  }
+
+  test(
+    "at 360 pixels no view scrolls sideways, in Russian neither",
+    async () => {
+      const { page, context } = await enter({ viewport: { width: 360, height: 740 }, locale: "ru-RU" });
+      const wide: string[] = [];
+      async function look(path: string): Promise<void> {
+        await settled(page, path);
+        if ((await page.evaluate("document.documentElement.scrollWidth")) !== 360) wide.push(path);
+      }
+      for (const path of outside) await look(path);
+      await page.goto("/login");
+      await page.locator("[name=email]").fill("ada@example.org");
+      await page.locator("[name=password]").fill("Correct-Horse-1");
+      await page.locator("main button[type=submit]").click();
+      await page.getByRole("heading", { name: "Здравствуйте, Ada" }).waitFor();
+      for (const [path] of views()) await look(path);
+      expect(wide).toEqual([]);
+      await context.close();
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    "what people write runs nothing and loads nothing from elsewhere, wherever it is shown",
+    async () => {
+      const { page, wrongs, context } = await enter();
+      await signIn(page, "Ada");
+      await page.getByRole("heading", { name: "Hello, Ada" }).waitFor();
+      const markdown = [
+        HOSTILE,
+        "[press](javascript:globalThis.hit=1) [data](data:text/html,x) ![picture](https://tracker.example.org/x.png)",
+        `<a href="javascript:globalThis.hit=1" onclick="globalThis.hit=1">raw</a><style>body{display:none}</style>`,
+        `<form action="https://evil.example.org"><input name=a></form><iframe srcdoc="<script>top.hit=1</script>"></iframe>`,
+        "```html\n<script>globalThis.hit=1</script>\n```",
+      ].join("\n\n");
+      const mallory = await there.join(HOSTILE.slice(0, 99), "mallory");
+      const named = await server.call("PUT", `/api/users/${mallory.uuid}`, {
+        token: mallory.token,
+        body: { username: "<img src=x onerror=globalThis.hit=1>" },
+      });
+      expect(named.status).toBe(200);
+      await server.call("POST", `/users/${mallory.id}/games`, {
+        token: mallory.token,
+        body: { role: HOSTILE.slice(0, 60), result: "win", duration: 1 },
+      });
+      const post = await server.call("POST", "/api/blogs/posts", {
+        token: mallory.token,
+        body: { title: HOSTILE, content: markdown, status: "published" },
+      });
+      await server.call("POST", `/api/blogs/posts/${post.body.id}/comments`, {
+        token: mallory.token,
+        body: { content: HOSTILE },
+      });
+      const paths = [
+        "/",
+        "/players",
+        `/players/${mallory.id}`,
+        "/blog",
+        `/blog/${post.body.id}`,
+        "/admin/users",
+        "/admin/audit",
+      ];
+      for (const path of paths) {
+        await settled(page, path);
+        expect([path, await page.evaluate("globalThis.hit")]).toEqual([path, undefined]);
+      }
+      await page.goto(`/blog/${post.body.id}`);
+      const press = page.getByText("press", { exact: true });
+      await press.waitFor();
+      expect(
+        await page.locator(".prose script, .prose style, .prose iframe, .prose form, .prose img").count(),
+      ).toBe(0);
+      await press.click();
+      expect(await page.evaluate("globalThis.hit")).toBeUndefined();
+      await page.getByRole("link", { name: "Picture: picture" }).waitFor();
+      expect(wrongs).toEqual([]);
+      await context.close();
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    "by keyboard alone somebody signs in, opens a post and comments",
+    async () => {
+      const { page, wrongs, context } = await enter();
+      await page.goto("/");
+      await page.getByRole("heading", { name: "Latest posts" }).waitFor();
+      await page.keyboard.press("Tab");
+      expect(await page.evaluate("document.activeElement.textContent")).toBe("Skip to the content");
+      await tabTo(page, "Sign in");
+      await page.keyboard.press("Enter");
+      await page.getByRole("heading", { name: "Sign in" }).waitFor();
+      await tabTo(page, "email");
+      await page.keyboard.type("grace@example.org");
+      await page.keyboard.press("Tab");
+      await page.keyboard.type("Correct-Horse-1");
+      await page.keyboard.press("Enter");
+      await page.getByRole("heading", { name: "Hello, Grace Hopper" }).waitFor();
+      await tabTo(page, "Notes on the Engine");
+      await page.keyboard.press("Enter");
+      await page.getByLabel("Your comment").waitFor();
+      await tabTo(page, "content");
+      await page.keyboard.type("Typed, not pressed.");
+      await page.keyboard.press("Tab");
+      await page.keyboard.press("Enter");
+      await page.getByText("Typed, not pressed.").waitFor();
+      expect(wrongs).toEqual([]);
+      await context.close();
+    },
+    LIMIT_MS,
+  );
+
+  /** Presses Tab until what has the focus has this name or text. */
+  async function tabTo(page: Page, wanted: string): Promise<void> {
+    for (let presses = 0; presses < 60; presses++) {
+      await page.keyboard.press("Tab");
+      const now = await page.evaluate("document.activeElement.name || document.activeElement.textContent");
+      if (now === wanted) return;
+    }
+    throw new Error(`${wanted} is not reached by Tab`);
+  }
+
+  test(
+    "the first load is below 60 KB of compressed scripts, signed in too",
+    async () => {
+      const { page, context } = await enter();
+      const sizes = async () => {
+        await page.waitForLoadState("networkidle");
+        return (await page.evaluate(
+          "performance.getEntriesByType('resource').filter((one) => one.name.endsWith('.js')).reduce((sum, one) => sum + one.encodedBodySize, 0)",
+        )) as number;
+      };
+      await page.goto("/");
+      const signedOut = await sizes();
+      expect(signedOut).toBeGreaterThan(5_000);
+      expect(signedOut).toBeLessThan(MAX_FIRST_SCRIPTS_BYTES);
+      await signIn(page, "Ada");
+      await page.getByRole("heading", { name: "Hello, Ada" }).waitFor();
+      for (const path of ["/", `/blog/${there.post}`, "/admin"]) {
+        await page.goto(path);
+        expect(await sizes()).toBeLessThan(MAX_FIRST_SCRIPTS_BYTES);
+      }
+      await context.close();
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    "a server that is away is told in words, and the colours and the sign-in stay",
+    async () => {
+      const { page, context } = await enter();
+      await signIn(page, "Grace");
+      await page.getByRole("heading", { name: "Hello, Grace Hopper" }).waitFor();
+      await page.getByRole("button", { name: /^Colours/ }).click();
+      await page.getByRole("button", { name: /^Colours: light/ }).click();
+      expect(await page.locator("html").getAttribute("data-theme")).toBe("dark");
+      await page.getByRole("link", { name: "Blog", exact: true }).click();
+      await page.getByRole("link", { name: "Notes on the Engine" }).waitFor();
+      await context.setOffline(true);
+      await page.getByRole("searchbox").fill("unheard-of");
+      await page.getByRole("button", { name: "Search" }).click();
+      await page.getByText("The server cannot be reached.").waitFor();
+      await context.setOffline(false);
+      await page.getByRole("button", { name: "Try again" }).click();
+      await page.getByText("Nothing was found.").waitFor();
+      await page.reload();
+      await page.getByRole("button", { name: /^Colours: dark/ }).waitFor();
+      await page.getByRole("link", { name: "Profile: grace" }).waitFor();
+      await context.close();
+    },
+    LIMIT_MS,
+  );
+});
