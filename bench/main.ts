@@ -3,6 +3,7 @@ import { blog } from "./blog.ts";
 import { createLab, type Lab } from "./lab.ts";
 import { coldStart } from "./measures/cold-start.ts";
 import { documentLatency } from "./measures/document-latency.ts";
+import { firstView } from "./measures/first-view.ts";
 import { idleMemory } from "./measures/idle-memory.ts";
 import type { Measure } from "./measures/measure.ts";
 import { profileReads } from "./measures/profile-reads.ts";
@@ -23,6 +24,7 @@ const MEASURES: Readonly<Record<string, Measure>> = {
   "reads-beside-documents": readsBesideDocuments,
   "cold-start": coldStart,
   "idle-memory": idleMemory,
+  "first-view": firstView,
 };
 
 const MEASURE_LIMIT_MS = 150_000;

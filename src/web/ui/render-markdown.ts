@@ -10,7 +10,8 @@ const marked = new Marked({
   breaks: true,
   async: false,
   renderer: {
-    html: (token) => ("block" in token && token.block ? `<p>${escaped(token.text)}</p>` : escaped(token.text)),
+    html: (token) =>
+      "block" in token && token.block ? `<p>${escaped(token.text)}</p>` : escaped(token.text),
   },
 });
 
