@@ -20,6 +20,7 @@ const RULES: readonly (readonly [place: RegExp, allowed: readonly RegExp[]])[] =
   [/^db\//, [/^db\//]],
   [/^src\/domain\//, [/^src\/domain\//, /^db\/(open|prepare|schema)\.ts$/, /^src\/log\.ts$/]],
   [/^src\/http\//, [/^src\/http\//, /^src\/domain\//, /^src\/log\.ts$/, /^db\/open\.ts$/]],
+  [/^src\/adapters\/(queue|bus)\//, [/^src\/domain\//, /^src\/log\.ts$/, /^src\/adapters\/rabbitmq\//]],
   [/^src\/adapters\/(\w+)\//, [/^src\/domain\//, /^src\/log\.ts$/]],
   [/^src\/apis\/[\w-]+\.ts$/, [/^src\/http\//, /^src\/domain\//, /^src\/log\.ts$/]],
   [/^src\/apis\/(\w+)\//, [/^src\/http\//, /^src\/domain\//, /^src\/log\.ts$/, /^src\/apis\/[\w-]+\.ts$/]],
