@@ -136,7 +136,7 @@ export async function compose({
 
   /** Only servers have something to tell each other. */
   async function openBus(): Promise<Bus> {
-    if (config.amqpUrl === null || role !== "serve") return inProcessBus();
+    if (config.amqpUrl === null || role !== "serve") return inProcessBus({ log });
     const { rabbitmqBus } = await import("./adapters/bus/rabbitmq.ts");
     return rabbitmqBus({ url: config.amqpUrl, log });
   }

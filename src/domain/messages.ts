@@ -1,6 +1,6 @@
 import { and, asc, desc, eq, gt, inArray, lt, sql } from "drizzle-orm";
 import { asDatabaseError } from "../../db/open.ts";
-import { prepared } from "../../db/prepare.ts";
+import { insertedId, prepared } from "../../db/prepare.ts";
 import { chatEpoch, messages } from "../../db/schema.ts";
 import type { Core } from "./core.ts";
 import { DomainError } from "./errors.ts";
@@ -44,7 +44,6 @@ const inserting = prepared((db) =>
       key: sql.placeholder("key"),
       sentAt: sql.placeholder("sentAt"),
     })
-    .returning({ id: messages.id })
     .prepare(),
 );
 
@@ -81,9 +80,8 @@ export async function append(
   const sentAt = core.clock();
   const row = { roomId: room.id, userId: person.id, username: person.username, content, key, sentAt };
   try {
-    const inserted = await inserting(core.db).get(row);
-    if (inserted === undefined) throw new Error("an INSERT ... RETURNING gave no row");
-    return { entry: { id: inserted.id, kind: "message", removedId: null, ...row }, isNew: true };
+    const id = insertedId(await inserting(core.db).run(row));
+    return { entry: { id, kind: "message", removedId: null, ...row }, isNew: true };
   } catch (error) {
     if (key === null || asDatabaseError(error)?.kind !== "unique") throw error;
     const stored = await storedUnder(core, room.id, person, key);
