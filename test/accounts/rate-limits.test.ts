@@ -355,8 +355,7 @@ describe("what is kept", () => {
     });
     const fetch = fetchThrough(restarted, "192.0.2.1");
     return {
-      call: (method: string, path: string, call?: Call) =>
-        send(fetch, method, PUBLIC_URL + path, call),
+      call: (method: string, path: string, call?: Call) => send(fetch, method, PUBLIC_URL + path, call),
       close: () => db.close(),
     };
   }
