@@ -1,3 +1,5 @@
+export {};
+
 // What the machine's own limit is measured on: a constant answer and nothing else. Prints its port.
 const [bytes = "2", port = "0"] = process.argv.slice(2);
 const body = `"${"x".repeat(Math.max(0, Number(bytes) - 2))}"`;

@@ -5,6 +5,8 @@ import { join } from "node:path";
 import type { Subprocess } from "bun";
 import type { LoadResult, LoadSpec } from "./load.ts";
 import type { LoadAnswer, LoadCommand } from "./load-process.ts";
+import type { SocketResult, SocketSpec } from "./socket-load.ts";
+import type { SocketAnswer, SocketCommand } from "./socket-process.ts";
 
 export type Server = {
   readonly url: string;
@@ -18,6 +20,13 @@ export type ServeOptions = {
   readonly dataDir: string;
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+};
+
+export type RemoteSockets = {
+  /** All are open. */
+  readonly opened: Promise<void>;
+  readonly result: Promise<SocketResult>;
+  stop(): void;
 };
 
 export type RemoteLoad = { readonly result: Promise<LoadResult>; stop(): void };
@@ -34,6 +43,10 @@ export type Lab = {
   serveBare(bytes: number): Promise<Server>;
   /** Load from another process. Its result rejects when there was any answer other than 2xx. */
   load(spec: LoadSpec): RemoteLoad;
+  /** A Bun.serve script that publishes texts of this length and greets with one of that length. */
+  serveBareSockets(bytes: number, firstBytes: number): Promise<Server>;
+  /** Sockets from another process. */
+  sockets(spec: SocketSpec): RemoteSockets;
   /** Called at the end, after those that were added later. */
   onClose(task: () => Promise<void>): void;
   close(): Promise<void>;
@@ -49,6 +62,8 @@ export type Spawned = {
 const ROOT = join(import.meta.dir, "..");
 export const MAIN = join(ROOT, "src/main.ts");
 export const BARE = join(import.meta.dir, "bare-server.ts");
+const BARE_SOCKETS = join(import.meta.dir, "bare-sockets.ts");
+const SOCKETS = join(import.meta.dir, "socket-process.ts");
 const LOAD = join(import.meta.dir, "load-process.ts");
 
 // Out of reach and not off: counting is a part of what every request costs.
@@ -56,6 +71,7 @@ const RATE_LIMITS = {
   RATE_LIMIT_REQUESTS: "9999999/1s",
   RATE_LIMIT_REGISTER: "1000/1m",
   RATE_LIMIT_SIGN_IN: "1000/1m",
+  RATE_LIMIT_MESSAGES: "9999999/1s",
 };
 
 const START_TIMEOUT_MS = 20_000;
@@ -129,6 +145,14 @@ export function createLab(): Lab {
     async serveBare(bytes) {
       return listening(await spawn([process.execPath, BARE, String(bytes)]));
     },
+    async serveBareSockets(bytes, firstBytes) {
+      return listening(await spawn([process.execPath, BARE_SOCKETS, String(bytes), String(firstBytes)]));
+    },
+    sockets(spec) {
+      const sockets = remoteSockets(spec);
+      closing.push(sockets.end);
+      return sockets;
+    },
     load(spec) {
       const load = remoteLoad(spec);
       closing.push(load.end);
@@ -167,6 +191,38 @@ function remoteLoad(spec: LoadSpec): RemoteLoad & { end(): Promise<void> } {
   const tell = (command: LoadCommand) => child.send(command);
   tell({ start: spec });
   return { result: promise, stop: () => tell({ stop: true }), end: () => end(child) };
+}
+
+function remoteSockets(spec: SocketSpec): RemoteSockets & { end(): Promise<void> } {
+  const opened = Promise.withResolvers<void>();
+  const { promise, resolve, reject } = Promise.withResolvers<SocketResult>();
+  const fail = (error: Error) => {
+    opened.reject(error);
+    reject(error);
+  };
+  // Whoever asked may have failed before looking.
+  for (const waiting of [promise, opened.promise]) waiting.catch(() => {});
+  const child = Bun.spawn([process.execPath, SOCKETS], {
+    env: {},
+    stdin: "ignore",
+    stdout: "ignore",
+    stderr: "inherit",
+    ipc(message: SocketAnswer) {
+      if ("opened" in message) return opened.resolve();
+      if ("error" in message) fail(new Error(`sockets: ${message.error}`));
+      else resolve(message.result);
+      child.disconnect();
+    },
+    onExit: () => fail(new Error("sockets: their process ended without a result")),
+  });
+  const tell = (command: SocketCommand) => child.send(command);
+  tell({ start: spec });
+  return {
+    opened: opened.promise,
+    result: promise,
+    stop: () => tell({ stop: true }),
+    end: () => end(child),
+  };
 }
 
 async function end(child: Subprocess): Promise<void> {

@@ -18,6 +18,8 @@ export type LoadSpec = {
   readonly warmUpMs: number;
   /** At most; `stop` may end it earlier. */
   readonly measureMs: number;
+  /** End after so many answers. */
+  readonly answers?: number;
 };
 
 export type LoadResult = {
@@ -84,6 +86,7 @@ export function startLoad(spec: LoadSpec): Load {
       const now = performance.now();
       answers += 1;
       if (sentAt >= measuredFrom) durations.add(now - sentAt);
+      if (answers === spec.answers) return end();
       if (status < 200 || status > 299) failures[status] = (failures[status] ?? 0) + 1;
       if (spec.rotating !== undefined) next = posting(spec.rotating, fieldOf(spec.rotating.field, response));
       send(current);

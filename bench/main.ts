@@ -1,6 +1,10 @@
 import { cpus, loadavg } from "node:os";
 import { blog } from "./blog.ts";
 import { createLab, type Lab } from "./lab.ts";
+import { chatFanOut } from "./measures/chat-fan-out.ts";
+import { chatJoining } from "./measures/chat-joining.ts";
+import { chatMemory } from "./measures/chat-memory.ts";
+import { chatOverRest } from "./measures/chat-over-rest.ts";
 import { coldStart } from "./measures/cold-start.ts";
 import { documentLatency } from "./measures/document-latency.ts";
 import { firstView } from "./measures/first-view.ts";
@@ -20,6 +24,10 @@ const MEASURES: Readonly<Record<string, Measure>> = {
   rendering,
   "sign-in": signIn,
   blog,
+  "chat-fan-out": chatFanOut,
+  "chat-over-rest": chatOverRest,
+  "chat-joining": chatJoining,
+  "chat-memory": chatMemory,
   "document-latency": documentLatency,
   "reads-beside-documents": readsBesideDocuments,
   "cold-start": coldStart,

@@ -3,7 +3,7 @@ export type Goal = { readonly most: number } | { readonly least: number } | { re
 
 export type Row = {
   readonly name: string;
-  readonly unit: "/s" | "ms" | "µs" | "MB";
+  readonly unit: "/s" | "s" | "ms" | "µs" | "MB" | "KB";
   readonly measured: number;
   /** What the machine itself gives, measured in the same run; null where there is no such thing. */
   readonly limit: { readonly what: string; readonly value: number } | null;

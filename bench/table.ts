@@ -38,7 +38,7 @@ function goalText(goal: Goal, unit: Row["unit"]): string {
 }
 
 function figure(value: number, unit: Row["unit"]): string {
-  const digits = unit === "/s" || value >= 100 ? 0 : unit === "MB" ? 1 : 2;
+  const digits = unit === "/s" || value >= 100 ? 0 : unit === "MB" || unit === "KB" ? 1 : 2;
   return `${value.toLocaleString("en-US", { maximumFractionDigits: digits })} ${unit}`;
 }
 

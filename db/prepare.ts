@@ -1,5 +1,13 @@
 import type { Db } from "./open.ts";
 
+/** The id of the row that an INSERT without RETURNING has made. */
+export function insertedId({ rows }: { readonly rows?: readonly unknown[] | undefined }): number {
+  const [row] = rows ?? [];
+  const id = Array.isArray(row) ? row[0] : undefined;
+  if (typeof id !== "number") throw new Error("an INSERT told no id");
+  return id;
+}
+
 /**
  * Builds a query once per database and keeps it: building the SQL costs several times as much as a point read.
  * `build` is to end in `.prepare()` and to take its values through `sql.placeholder`.

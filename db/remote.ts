@@ -89,8 +89,9 @@ const argument = (value: Bindable): Bindable =>
   Number.isSafeInteger(value) ? BigInt(value as number) : value;
 
 function result(set: ResultSet | undefined, { method }: Query): Result {
+  const inserted = set?.columns.length === 0 ? set.lastInsertRowid : undefined;
   const rows = (set?.rows ?? []).map((row): Row => Array.from(row, bytesOf));
-  return shaped(rows, method);
+  return shaped(inserted === undefined ? rows : [[Number(inserted)]], method);
 }
 
 const bytesOf = (value: unknown): unknown => (value instanceof ArrayBuffer ? new Uint8Array(value) : value);

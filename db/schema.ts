@@ -94,7 +94,11 @@ export const sessions = sqliteTable(
     refreshParentJti: text("refresh_parent_jti"),
     refreshedAt: integer("refreshed_at"),
   },
-  (table) => [index("sessions_account").on(table.accountId)],
+  (table) => [
+    index("sessions_account").on(table.accountId),
+    // What every node looks through for sessions that have just ended.
+    index("sessions_revoked").on(table.revokedAt).where(sql`revoked_at IS NOT NULL`),
+  ],
 );
 
 export const roles = sqliteTable("roles", {
@@ -413,5 +417,122 @@ export const reportTasks = sqliteTable(
     index("report_tasks_due").on(table.dueAt).where(sql`status IN ('PENDING', 'PROCESSING')`),
     index("report_tasks_subject").on(table.subjectId, table.kind, table.id),
     check("report_tasks_lease", sql`(status = 'PROCESSING') = (lease_owner IS NOT NULL)`),
+  ],
+);
+
+/** Tickets for opening sockets; only their SHA-256 is stored. A row is deleted when its ticket is used. */
+export const socketTickets = sqliteTable(
+  "socket_tickets",
+  {
+    hash: text("hash").primaryKey(),
+    sessionId: text("session_id")
+      .notNull()
+      .references(() => sessions.id, { onDelete: "cascade" }),
+    expiresAt: integer("expires_at").notNull(),
+  },
+  (table) => [
+    index("socket_tickets_expires").on(table.expiresAt),
+    index("socket_tickets_session").on(table.sessionId),
+  ],
+);
+
+export const rooms = sqliteTable("rooms", {
+  /** The order of making; never reused, so that a new room under an old name has none of its messages. */
+  id: integer("id").primaryKey({ autoIncrement: true }),
+  /** The public id as text: 1 and "1" are one room. Null: deleted, and its messages are being purged. */
+  key: text("key").unique("rooms_key_unique"),
+  /** Whether the public id came as a number, and is to be told as one. */
+  isNumber: integer("is_number", { mode: "boolean" }).notNull(),
+  name: text("name").notNull(),
+  isPrivate: integer("is_private", { mode: "boolean" }).notNull().default(false),
+  isReadOnly: integer("is_read_only", { mode: "boolean" }).notNull().default(false),
+  slowModeSeconds: integer("slow_mode_seconds").notNull().default(0),
+  createdAt: integer("created_at").notNull(),
+});
+
+export const ROOM_ROLES = ["owner", "moderator"] as const;
+
+/** What a room knows of a person. Absent: nothing special. */
+export const roomPeople = sqliteTable(
+  "room_people",
+  {
+    roomId: integer("room_id")
+      .notNull()
+      .references(() => rooms.id, { onDelete: "cascade" }),
+    /** An account's number, or the negative one that a guest was given. */
+    userId: integer("user_id").notNull(),
+    role: text("role", { enum: ROOM_ROLES }),
+    /** Let into a private room. */
+    isMember: integer("is_member", { mode: "boolean" }).notNull().default(false),
+    mutedUntil: integer("muted_until"),
+    bannedUntil: integer("banned_until"),
+    /** The newest message that was read. */
+    readId: integer("read_id").notNull().default(0),
+    /** Kept in slow mode only: when the last message was said. */
+    saidAt: integer("said_at"),
+  },
+  (table) => [
+    primaryKey({ columns: [table.roomId, table.userId] }),
+    index("room_people_user").on(table.userId),
+  ],
+);
+
+/** `removed` is a message whose content is gone. A deletion or an act of moderation is an entry of its own. */
+export const MESSAGE_KINDS = ["message", "removed", "deletion", "moderation"] as const;
+
+/** The log of all rooms, in the order of the commits; entries are only ever added, and the ids have no holes. */
+export const messages = sqliteTable(
+  "messages",
+  {
+    id: integer("id").primaryKey({ autoIncrement: true }),
+    roomId: integer("room_id")
+      .notNull()
+      .references(() => rooms.id),
+    kind: text("kind", { enum: MESSAGE_KINDS }).notNull(),
+    /** Who said or did it: an account's number, or a guest's negative one. */
+    userId: integer("user_id").notNull(),
+    /** The name at that time. */
+    username: text("username").notNull(),
+    /** Of an act of moderation: what it was, as JSON. */
+    content: text("content").notNull(),
+    /** The client's own id for a message, so that it can be sent again. */
+    key: text("key"),
+    /** Of a deletion: the message that it removed. */
+    removedId: integer("removed_id"),
+    sentAt: integer("sent_at").notNull(),
+  },
+  (table) => [
+    index("messages_room").on(table.roomId, table.id),
+    index("messages_user").on(table.userId, table.id),
+    uniqueIndex("messages_key_unique").on(table.roomId, table.userId, table.key).where(sql`key IS NOT NULL`),
+  ],
+);
+
+/** One row: a random name of this history. A restored backup gets a new one, so that nobody trusts old ids. */
+export const chatEpoch = sqliteTable("chat_epoch", {
+  id: integer("id").primaryKey(),
+  epoch: text("epoch").notNull(),
+});
+
+/** The running servers of a community of several. One that is not seen any more has nobody connected. */
+export const nodes = sqliteTable("nodes", {
+  id: text("id").primaryKey(),
+  seenAt: integer("seen_at").notNull(),
+});
+
+/** Who is connected to which room on which node; kept only where there can be several. */
+export const presence = sqliteTable(
+  "presence",
+  {
+    nodeId: text("node_id")
+      .notNull()
+      .references(() => nodes.id, { onDelete: "cascade" }),
+    roomId: integer("room_id").notNull(),
+    userId: integer("user_id").notNull(),
+    username: text("username").notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.nodeId, table.roomId, table.userId] }),
+    index("presence_room").on(table.roomId),
   ],
 );

@@ -53,6 +53,7 @@ export class CachedStatement {
   usedLately = false;
   readonly #statement: Statement;
   readonly #isExact: boolean;
+  readonly #isSilent: boolean;
 
   constructor(statement: Statement, sql: string) {
     this.#statement = statement;
@@ -64,12 +65,15 @@ export class CachedStatement {
       statement.finalize();
       throw error;
     }
+    this.#isSilent = !this.readonly && statement.columnNames.length === 0;
     // What a write returns cannot be read a second time, so its integers come exact at once.
     this.#isExact = !this.readonly && statement.columnNames.length > 0;
     if (this.#isExact) statement.safeIntegers(true);
   }
 
+  /** Of a write that returns nothing: the id of the row that was inserted last. */
   rows(parameters: readonly Bindable[]): Row[] {
+    if (this.#isSilent) return [[Number(this.#statement.run(...parameters).lastInsertRowid)]];
     const rows = this.#statement.values(...parameters) as Row[];
     if (this.#isExact) return withNumbers(rows);
     return mayBeRounded(rows) ? this.#exactRows(parameters) : rows;

@@ -4,6 +4,9 @@ import { createAccountsApi } from "./apis/accounts/routes.ts";
 import { apiErrors } from "./apis/api-errors.ts";
 import { cabinetErrors } from "./apis/cabinet/errors.ts";
 import { createCabinetApi } from "./apis/cabinet/routes.ts";
+import { chatErrors } from "./apis/chat/errors.ts";
+import { createChatApi } from "./apis/chat/routes.ts";
+import { createSockets, type Sockets, type Topics } from "./apis/chat/sockets.ts";
 import { playersErrors } from "./apis/players/errors.ts";
 import { createPlayersApi } from "./apis/players/routes.ts";
 import { createStatsApi } from "./apis/stats/routes.ts";
@@ -13,7 +16,7 @@ import { DomainError } from "./domain/errors.ts";
 import { createPostViews, type PostViews } from "./domain/post-views.ts";
 import { type AddressOf, network } from "./http/address.ts";
 import { serveAvatar } from "./http/avatar.ts";
-import type { Env, RequestInfo } from "./http/context.ts";
+import type { Env, RequestInfo, Upgrade } from "./http/context.ts";
 import { serveDocs } from "./http/docs.ts";
 import { serveDocument } from "./http/documents.ts";
 import { readiness } from "./http/health.ts";
@@ -31,6 +34,8 @@ export type AppOptions = {
   readonly origins: Origins;
   readonly addressOf: AddressOf;
   readonly verifyLink: VerifyLink;
+  /** Tells many sockets at once. */
+  readonly topics: Topics;
   /** Null: limits are off. */
   readonly limits?: Limits | null;
   /** Where the line of each request goes; the core's log, when absent. */
@@ -58,6 +63,8 @@ const tooMany = (retryAfterSeconds: number) =>
 
 const OUTSIDE = /^\/(healthz|readyz|openapi\.json|docs(\/.*)?|documents\/.+|assets\/.+)$/;
 
+const CHAT_ACCOUNTS = /^\/api\/users\/(signup|signin|logout)$/;
+
 const USERNAMES = /[?&]usernames=/;
 
 /** The addresses that people open in a browser; no API path is among them. */
@@ -67,10 +74,17 @@ const PAGES = /^\/($|(login|reset-password|verify-email)$|(chat|players|blog|pro
 export type Peer = {
   requestIP(request: Request): { readonly address: string } | null;
   timeout(request: Request, seconds: number): void;
+  upgrade(request: Request, options: Upgrade): boolean;
 };
 
 export type App = {
-  fetch(request: Request, peer: Peer): Promise<Response>;
+  /** Undefined: the request has become a WebSocket. */
+  fetch(request: Request, peer: Peer): Promise<Response | undefined>;
+  readonly sockets: Pick<Sockets, "open" | "message" | "close">;
+  /** Begins to look for what other nodes do. Call it before sockets are opened. */
+  start(): Promise<void>;
+  /** Closes all sockets. */
+  closeSockets(): Promise<void>;
   /** Stores what is written in batches. Call it when no request is running any more, before the database closes. */
   close(): Promise<void>;
 };
@@ -81,12 +95,20 @@ type Api = {
   readonly errors: ErrorHandler<Env>;
 };
 
-function createApis(core: Core, origins: Origins, views: PostViews, isStopping: () => boolean) {
+type Parts = {
+  readonly origins: Origins;
+  readonly views: PostViews;
+  readonly sockets: Sockets;
+  readonly isStopping: () => boolean;
+};
+
+function createApis(core: Core, { origins, views, sockets, isStopping }: Parts) {
   return {
     accounts: { app: createAccountsApi(core, origins, views), errors: apiErrors(core.log) },
     stats: { app: createStatsApi(core, origins, isStopping), errors: apiErrors(core.log) },
     players: { app: createPlayersApi(core, origins), errors: playersErrors(core.log) },
     cabinet: { app: createCabinetApi(core, origins), errors: cabinetErrors(core.log) },
+    chat: { app: createChatApi(core, origins, sockets), errors: chatErrors(core.log) },
   } as const satisfies Record<string, Api>;
 }
 
@@ -95,7 +117,8 @@ export function createApp(options: AppOptions): App {
   const { core, origins, addressOf, verifyLink, isStopping = () => false } = options;
   const logRequest = options.logRequest ?? requestLogOf(core.log);
   const views = createPostViews(core);
-  const apis = createApis(core, origins, views, isStopping);
+  const sockets = createSockets(core, options.topics);
+  const apis = createApis(core, { origins, views, sockets, isStopping });
   const limiter = options.limits ? createRateLimiter(core, options.limits) : null;
   // Made when it is first asked for: it would be a third of the start's time.
   let openApi: string | undefined;
@@ -104,12 +127,14 @@ export function createApp(options: AppOptions): App {
     if (path.startsWith("/api/")) {
       if (path.startsWith("/api/stats/") || path === "/api/users/myself") return apis.stats;
       if (path === "/api/auth/issue-access-token") return apis.stats;
+      if (CHAT_ACCOUNTS.test(path)) return apis.chat;
       if (path === "/api/users" && method === "GET" && USERNAMES.test(query)) return apis.stats;
       if (path === "/api/auth/register" && method === "POST" && isStatsForm(body)) return apis.stats;
       return apis.accounts;
     }
     if (path === "/users" || path.startsWith("/users/")) return apis.players;
     if (/^\/(account|info)(\/|$)/.test(path)) return apis.cabinet;
+    if (path === "/ws" || path.startsWith("/ws/")) return apis.chat;
     if (path === "/login" && method !== "GET" && method !== "HEAD") return apis.players;
     return path === "/api" ? apis.accounts : null;
   }
@@ -174,15 +199,23 @@ export function createApp(options: AppOptions): App {
 
   return {
     close: () => views.close(),
+    sockets,
+    start: () => sockets.start(),
+    closeSockets: () => sockets.stop(),
 
     async fetch(request, peer) {
       const startedAt = performance.now();
       const id = requestId(request.headers);
+      let isUpgraded = false;
       const target = targetOf(request);
       const info: RequestInfo = {
         id,
         address: () =>
           addressOf(peer.requestIP(request)?.address ?? "unknown", request.headers.get("X-Forwarded-For")),
+        upgrade(upgrade) {
+          isUpgraded = peer.upgrade(request, upgrade);
+          return isUpgraded;
+        },
         idleTimeout: (seconds) => peer.timeout(request, seconds),
       };
       let response: Response;
@@ -193,16 +226,28 @@ export function createApp(options: AppOptions): App {
         core.log.error({ err: error, requestId: id }, "a request failed");
         response = internalError(id);
       }
+      if (isUpgraded) {
+        logRequest({
+          requestId: id,
+          method: request.method,
+          path: target.path,
+          status: 101,
+          ms: since(startedAt),
+        });
+        return undefined;
+      }
       response.headers.set("X-Request-ID", id);
       response.headers.set("X-Content-Type-Options", "nosniff");
       origins.allow(request, response);
-      const ms = Math.round((performance.now() - startedAt) * 100) / 100;
+      const ms = since(startedAt);
       // The path without its query: that may hold a signature.
       logRequest({ requestId: id, method: request.method, path: target.path, status: response.status, ms });
       return response;
     },
   };
 }
+
+const since = (startedAt: number): number => Math.round((performance.now() - startedAt) * 100) / 100;
 
 type Target = { readonly path: string; readonly query: string };
 

@@ -1,13 +1,14 @@
 import { hkdfSync } from "node:crypto";
 import { join } from "node:path";
 import { migrate, openDatabase } from "../db/open.ts";
+import { inProcessBus } from "./adapters/bus/in-process.ts";
 import { fileDocuments } from "./adapters/documents/files.ts";
 import { outboxMailer } from "./adapters/mail/outbox.ts";
 import { argon2Passwords } from "./adapters/passwords/argon2.ts";
 import { embeddedQueue } from "./adapters/queue/embedded.ts";
 import type { Config } from "./config.ts";
 import type { Secrets } from "./data-dir.ts";
-import type { Core, DocumentStore, JobQueue, Mailer } from "./domain/core.ts";
+import type { Bus, Core, DocumentStore, JobQueue, Mailer } from "./domain/core.ts";
 import * as mails from "./domain/mails.ts";
 import { createTokens } from "./domain/tokens.ts";
 import type { Log } from "./log.ts";
@@ -54,10 +55,12 @@ export async function compose({
     if (applied.length > 0) log.info({ migrations: applied }, "database brought up to date");
     const { documents, verifyLink } = await openDocuments();
     const queue = await openQueue();
+    const bus = await openBus();
     const mailer = await openMailer();
     const core: Core = {
       db,
       queue,
+      bus,
       documents,
       mailer,
       nudgeMails: () => sender?.nudge(),
@@ -70,6 +73,8 @@ export async function compose({
         publicUrl,
         registration: config.registration,
         limitSignIns: config.limits !== null,
+        limitMessages: config.limitMessages,
+        chatGuests: config.chatGuests,
         sealingKey: derived("waiting mails"),
       },
     };
@@ -80,6 +85,7 @@ export async function compose({
       verifyLink,
       async close() {
         await queue.close();
+        await bus.close();
         await sender?.stop(MAILS_GRACE_MS);
         await mailer.close();
         await db.close();
@@ -126,5 +132,12 @@ export async function compose({
     }
     const { rabbitmqQueue } = await import("./adapters/queue/rabbitmq.ts");
     return rabbitmqQueue({ url: config.amqpUrl, log });
+  }
+
+  /** Only servers have something to tell each other. */
+  async function openBus(): Promise<Bus> {
+    if (config.amqpUrl === null || role !== "serve") return inProcessBus({ log });
+    const { rabbitmqBus } = await import("./adapters/bus/rabbitmq.ts");
+    return rabbitmqBus({ url: config.amqpUrl, log });
   }
 }

@@ -76,6 +76,8 @@ const SETTINGS = z.object({
   RATE_LIMIT_SIGN_IN: limit("10/15m"),
   RATE_LIMIT_FORGOT_PASSWORD: limit("3/1h"),
   RATE_LIMIT_REQUESTS: limit("100/1m"),
+  RATE_LIMIT_MESSAGES: limit("10/10s"),
+  CHAT_GUESTS: z.enum(["on", "off"]).default("off"),
   TRUST_PROXY: z
     .string()
     .transform((text) => text.split(",").map((part) => part.trim()))
@@ -129,6 +131,9 @@ export type Config = {
   readonly smtpUrl: string | null;
   readonly mailFrom: string;
   readonly registration: "open" | "invite" | "closed";
+  readonly chatGuests: boolean;
+  /** Null: off. */
+  readonly limitMessages: { readonly points: number; readonly windowMs: number } | null;
   readonly jwtSecret: string | null;
   readonly jwtSecretPrevious: string | null;
   readonly workerConcurrency: number;
@@ -239,6 +244,8 @@ function resolved(values: Values): Config {
     smtpUrl: values.SMTP_URL ?? null,
     mailFrom: values.MAIL_FROM ?? "Guildhall <guildhall@localhost>",
     registration: values.REGISTRATION,
+    chatGuests: values.CHAT_GUESTS === "on",
+    limitMessages: values.RATE_LIMIT === "off" ? null : values.RATE_LIMIT_MESSAGES,
     jwtSecret: values.JWT_SECRET ?? null,
     jwtSecretPrevious: values.JWT_SECRET_PREVIOUS ?? null,
     workerConcurrency: values.WORKER_CONCURRENCY,

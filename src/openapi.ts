@@ -5,6 +5,7 @@ import * as auth from "./apis/accounts/auth-contract.ts";
 import * as blog from "./apis/accounts/blog-contract.ts";
 import * as users from "./apis/accounts/users-contract.ts";
 import * as cabinet from "./apis/cabinet/contract.ts";
+import * as chat from "./apis/chat/contract.ts";
 import * as players from "./apis/players/contract.ts";
 import * as stats from "./apis/stats/contract.ts";
 import { withSharedAnswers } from "./http/docs/answers.ts";
@@ -19,6 +20,7 @@ const CONTRACTS: readonly (readonly [name: string, contract: object])[] = [
   ["stats", stats],
   ["players", players],
   ["cabinet", cabinet],
+  ["chat", chat],
 ];
 
 const TAGS = [
@@ -34,6 +36,7 @@ const TAGS = [
   },
   { name: "players", description: "Players, their counters, their games and their PDF." },
   { name: "cabinet", description: "The personal account with its groups, roles and permissions." },
+  { name: "chat", description: "Sign-in by cookie, rooms, WebSockets, history and moderation." },
 ];
 
 const SHARED: Shared = {

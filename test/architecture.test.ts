@@ -22,6 +22,7 @@ const RULES: readonly (readonly [place: RegExp, allowed: readonly RegExp[]])[] =
   // The browser app is bundled from its path: nothing of the server's imports it, nor it the server.
   [/^src\/web\//, [/^src\/web\//]],
   [/^src\/http\//, [/^src\/http\//, /^src\/domain\//, /^src\/log\.ts$/, /^db\/open\.ts$/]],
+  [/^src\/adapters\/(queue|bus)\//, [/^src\/domain\//, /^src\/log\.ts$/, /^src\/adapters\/rabbitmq\//]],
   [/^src\/adapters\/(\w+)\//, [/^src\/domain\//, /^src\/log\.ts$/]],
   [/^src\/apis\/[\w-]+\.ts$/, [/^src\/http\//, /^src\/domain\//, /^src\/log\.ts$/]],
   [/^src\/apis\/(\w+)\//, [/^src\/http\//, /^src\/domain\//, /^src\/log\.ts$/, /^src\/apis\/[\w-]+\.ts$/]],

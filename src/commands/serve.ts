@@ -1,5 +1,6 @@
 import { createProducer, type Producer } from "../../worker/produce.ts";
 import { createRenderers } from "../../worker/renderer.ts";
+import { SOCKET_OPTIONS } from "../apis/chat/sockets.ts";
 import { type App, createApp } from "../app.ts";
 import { type Composition, compose } from "../compose.ts";
 import { type Config, type Flags, loadSettings, localUrl } from "../config.ts";
@@ -46,6 +47,7 @@ export async function serve(flags: Flags): Promise<void> {
   // From here on: a stop may come before everything is there.
   onStop(log, async () => {
     stopping = true;
+    await app?.closeSockets();
     const drained = server?.stop();
     const cut = setTimeout(() => server?.stop(true), REQUESTS_GRACE_MS);
     await Promise.all([drained, producer?.stop(JOBS_GRACE_MS)]);
@@ -63,7 +65,7 @@ export async function serve(flags: Flags): Promise<void> {
   await tasks.releaseLeftBy(core, owner);
 
   // The port may be one that the system chooses, and our own origins are known only then.
-  server = listen(config, (request, peer) => app?.fetch(request, peer) ?? notYet());
+  server = listen(config, () => app);
   port = server.port ?? port;
   const origins = createOrigins({
     publicUrl: publicUrl(),
@@ -76,10 +78,12 @@ export async function serve(flags: Flags): Promise<void> {
     origins,
     addressOf,
     verifyLink,
+    topics: server,
     limits: config.limits,
     logRequest,
     isStopping: () => stopping,
   });
+  await app.start();
 
   if (config.workerConcurrency > 0) {
     const renderers = createRenderers(config.workerConcurrency, { log });
@@ -93,14 +97,19 @@ export async function serve(flags: Flags): Promise<void> {
   process.stdout.write(banner({ config, publicUrl: publicUrl(), hasAdmin: await roles.hasAdmin(core) }));
 }
 
-type Fetch = (...given: Parameters<App["fetch"]>) => Response | Promise<Response>;
-
-function listen({ host, port }: Config, fetch: Fetch) {
+/** The app is asked for at each request: it is made when the port is known. */
+function listen({ host, port }: Config, app: () => App | undefined) {
   try {
-    return Bun.serve({
+    return Bun.serve<unknown>({
       hostname: host,
       port,
-      fetch,
+      fetch: (request, server) => app()?.fetch(request, server) ?? notYet(),
+      websocket: {
+        ...SOCKET_OPTIONS,
+        open: (socket) => app()?.sockets.open(socket),
+        message: (socket, frame) => app()?.sockets.message(socket, frame),
+        close: (socket) => app()?.sockets.close(socket),
+      },
       maxRequestBodySize: MAX_REQUEST_BYTES,
       idleTimeout: IDLE_TIMEOUT_SECONDS,
       development: false,

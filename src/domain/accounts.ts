@@ -22,7 +22,7 @@ import * as permissions from "./permissions.ts";
 import * as rateCounts from "./rate-counts.ts";
 import * as recovery from "./recovery.ts";
 import * as secrets from "./secrets.ts";
-import { type Client, newSession, revokingAll } from "./sessions.ts";
+import { type Client, newSession, revokingAll, tellEnded } from "./sessions.ts";
 
 const { passwordHash: _neverLeaves, ...columns } = getTableColumns(accounts);
 /** Every column but the password's hash. */
@@ -347,6 +347,7 @@ export async function update(
       ...(moved === null ? [] : movingAddress(core, actor, before, moved, hasPassword, address)),
     ]);
   const [, [account]] = await refusingTaken(() => guard.guarded(write, credentials.changedMeanwhile));
+  if (newPassword !== undefined) tellEnded(core);
   if (newPassword !== undefined || moved !== null) core.nudgeMails();
   return account ?? notFound();
 }
@@ -453,6 +454,7 @@ export async function deactivate(
       permissions.checkingAdmins(core),
     ]),
   );
+  tellEnded(core);
 }
 
 /** Undoes a deactivation; its sessions stay ended. For who may write users. Throws `forbidden`, `accountNotFound`. */

@@ -36,7 +36,20 @@ export type AuditAction =
   | "post.changed-by-moderator"
   | "post.deleted"
   | "comment.changed-by-moderator"
-  | "comment.deleted";
+  | "comment.deleted"
+  | "room.created"
+  | "room.changed"
+  | "room.deleted"
+  | "room.moderator-added"
+  | "room.moderator-removed"
+  | "room.member-added"
+  | "room.member-removed"
+  | "room.muted"
+  | "room.unmuted"
+  | "room.banned"
+  | "room.unbanned"
+  | "room.kicked"
+  | "message.removed";
 
 export type NewEntry = {
   /** The account that acts; null where nobody is signed in, or the shell acts. */

@@ -34,6 +34,44 @@ export interface JobQueue {
   close(): Promise<void>;
 }
 
+/** A reason for another node to look into the database; what it says is never believed. */
+export type Nudge =
+  /** The message log has grown. */
+  | { readonly kind: "messages" }
+  /** Who is in a room has changed. */
+  | { readonly kind: "presence"; readonly roomId: number }
+  /** Sessions have ended, or accounts were deactivated. */
+  | { readonly kind: "sessions" }
+  /** Somebody is typing: the one thing that is carried, since nothing is lost with it. */
+  | {
+      readonly kind: "typing";
+      readonly roomId: number;
+      readonly userId: number;
+      readonly username: string;
+    };
+
+/** A nudge, or `missed`: some may have been lost, so look at everything. */
+export type News = Nudge | { readonly kind: "missed" };
+
+/**
+ * Nudges between the nodes of one community. They may be lost, doubled or reordered: every node looks by itself
+ * from time to time, and is told `missed` after each connection that came back.
+ */
+export interface Bus {
+  /** False: there are no other nodes, and nothing has to be shared with them. */
+  readonly isShared: boolean;
+  /**
+   * Called after the commit. Never throws and never waits for a broker. With "all" the listeners of this node hear
+   * it too, before the call returns; nudges that say the same may be sent as one.
+   */
+  publish(nudge: Nudge, to: "all" | "others"): void;
+  /** `listener` must not throw. The answer ends it. */
+  subscribe(listener: (news: News) => void): () => void;
+  /** Resolves when nudges flow, else rejects with the reason. */
+  check(): Promise<void>;
+  close(): Promise<void>;
+}
+
 /** Where finished documents are kept. Keys are flat names made of ids: `[a-z0-9-]+\.[a-z]+`. */
 export interface DocumentStore {
   /** Stores the whole object or nothing. May be called twice with the same key and bytes. */
@@ -69,6 +107,10 @@ export type CoreSettings = {
   readonly registration: Registration;
   /** False with limits off: failed sign-ins then cost no waiting. */
   readonly limitSignIns: boolean;
+  /** How often a person may say something in chat, with bursts of twice the points; null: as often as they like. */
+  readonly limitMessages: { readonly points: number; readonly windowMs: number } | null;
+  /** Whether chat can be used without signing in. */
+  readonly chatGuests: boolean;
   /** 32 bytes; what waits to be mailed is sealed with it. */
   readonly sealingKey: Uint8Array;
 };
@@ -77,6 +119,7 @@ export type CoreSettings = {
 export type Core = {
   readonly db: Db;
   readonly queue: JobQueue;
+  readonly bus: Bus;
   readonly documents: DocumentStore;
   readonly mailer: Mailer;
   /** Called after the commit: there are mails to send. Never throws. */

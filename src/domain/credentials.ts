@@ -8,7 +8,7 @@ import * as guard from "./guard.ts";
 import * as mails from "./mails.ts";
 import { emailKey, usernameKey } from "./names.ts";
 import * as roles from "./roles.ts";
-import { type Client, newSession, revokingOthers } from "./sessions.ts";
+import { type Client, newSession, revokingOthers, tellEnded } from "./sessions.ts";
 import * as signInFailures from "./sign-in-failures.ts";
 
 // Refused before hashing: a longer one would only cost time (ASVS 6.2).
@@ -156,6 +156,7 @@ export async function change(core: Core, account: Account, given: PasswordChange
       ]),
     changedMeanwhile,
   );
+  tellEnded(core);
   core.nudgeMails();
 }
 

@@ -8,6 +8,7 @@ import { DomainError } from "./errors.ts";
 import * as mails from "./mails.ts";
 import { emailKey } from "./names.ts";
 import * as secrets from "./secrets.ts";
+import { tellEnded } from "./sessions.ts";
 
 const RESET_TTL_MS = 30 * 60_000;
 const VERIFY_TTL_MS = 7 * 24 * 60 * 60_000;
@@ -134,6 +135,7 @@ export async function reset(core: Core, token: string, password: string, address
       ),
   ]);
   if (consumed.length === 0) throw invalidSecret();
+  tellEnded(core);
   await mails.queueing(core, {
     to: account.confirmedEmail ?? account.email,
     language: account.language,

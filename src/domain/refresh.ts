@@ -8,7 +8,7 @@ import { DomainError } from "./errors.ts";
 import * as guard from "./guard.ts";
 import { newId } from "./ids.ts";
 import * as mails from "./mails.ts";
-import { accessToken, findWithAccount, type Session } from "./sessions.ts";
+import { accessToken, findWithAccount, type Session, tellEnded } from "./sessions.ts";
 import { type Claims, looksLikeJwt } from "./tokens.ts";
 
 const REFRESH_TTL_SECONDS = 7 * 24 * 60 * 60;
@@ -131,5 +131,6 @@ async function endReused(core: Core, account: Account, session: Session, address
       ]),
     ended,
   );
+  tellEnded(core);
   core.nudgeMails();
 }

@@ -23,6 +23,8 @@ export type Client = {
 export type Authenticated = { readonly account: Account; readonly session: Session };
 
 export const ACCESS_TTL_SECONDS = 24 * 60 * 60;
+/** Of the chat API's cookie, its token and its session. */
+export const CHAT_TTL_SECONDS = 60 * 60;
 // Accounts of the stats API have no password to come back with, so theirs lives until it is revoked.
 const STATS_REFRESH_TTL_SECONDS = 10 * 365 * 24 * 60 * 60;
 const TOUCH_EVERY_MS = 60_000;
@@ -34,7 +36,7 @@ const TTL_SECONDS: Readonly<Record<Session["origin"], number>> = {
   accounts: 30 * 24 * 60 * 60,
   players: ACCESS_TTL_SECONDS,
   cabinet: ACCESS_TTL_SECONDS,
-  chat: 60 * 60,
+  chat: CHAT_TTL_SECONDS,
   shell: ACCESS_TTL_SECONDS,
 };
 
@@ -56,8 +58,13 @@ export function newSession(core: Core, accountUuid: string, origin: Session["ori
   };
 }
 
-export function accessToken(core: Core, accountUuid: string, sessionId: string): string {
-  return sign(core, accountUuid, sessionId, "access", ACCESS_TTL_SECONDS);
+export function accessToken(
+  core: Core,
+  accountUuid: string,
+  sessionId: string,
+  ttlSeconds = ACCESS_TTL_SECONDS,
+): string {
+  return sign(core, accountUuid, sessionId, "access", ttlSeconds);
 }
 
 export function statsRefreshToken(core: Core, accountUuid: string, sessionId: string): string {
@@ -96,11 +103,18 @@ export async function authenticate(
   const now = core.clock();
   const claims = core.tokens.verify(token, purpose, now);
   const found = await known(core, claims.sid, () => findWithAccount(core, claims.sid));
-  if (found === null || found.account.uuid !== claims.sub) throw ended();
+  if (found !== null && found.account.uuid !== claims.sub) throw ended();
+  return living(core, found);
+}
+
+/** Of a session that was looked up. Throws `unauthorized` for one that has ended. */
+export function living(core: Core, found: Authenticated | null): Authenticated {
+  const now = core.clock();
+  if (found === null) throw ended();
   const { account, session } = found;
   if (session.revokedAt !== null || session.expiresAt <= now || account.deactivatedAt !== null) throw ended();
   if (now - session.lastUsedAt > TOUCH_EVERY_MS) touch(core, session.id, now);
-  return { account, session };
+  return found;
 }
 
 const ended = () => new DomainError("unauthorized", "This session has ended.");
@@ -157,7 +171,11 @@ export async function revoke(
       SELECT ${now}, ${account.id}, 'session.revoked', ${`session:${sessionId}`}, ${address ?? null} WHERE changes() > 0`),
   ]);
   if (ended.length === 0) throw new DomainError("sessionNotFound", "There is no such session.");
+  tellEnded(core);
 }
+
+/** To be called after the commit that ended sessions, so that their sockets close at once, on every node. */
+export const tellEnded = (core: Core) => core.bus.publish({ kind: "sessions" }, "all");
 
 /** Ends all sessions of an account but one, at once. */
 export async function revokeOthers(
@@ -175,12 +193,13 @@ export async function revokeOthers(
       address,
     }),
   ]);
+  tellEnded(core);
 }
 
-/** The statement that ends all sessions of an account. */
+/** The statement that ends all sessions of an account; `tellEnded` is to follow its commit. */
 export const revokingAll = (core: Core, accountId: number) => revokingOthers(core, accountId, "");
 
-/** The statement that ends all sessions of an account but one; to be run in a batch with what made it needed. */
+/** The statement that ends all sessions of an account but one; to be run in a batch with what made it needed, and followed by `tellEnded`. */
 export function revokingOthers(core: Core, accountId: number, keepSessionId: string) {
   return core.db
     .update(sessions)

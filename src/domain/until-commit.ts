@@ -3,7 +3,7 @@ import type { Core } from "./core.ts";
 type Memory<Value> = {
   readonly dataVersion: number;
   readonly commits: number;
-  readonly values: Map<string, Value>;
+  readonly values: Map<string, Promise<Value>>;
 };
 
 /**
@@ -25,9 +25,13 @@ export function untilCommit<Value>(most: number) {
     }
     const known = memory.values.get(key);
     if (known !== undefined) return known;
-    const value = await read();
-    // Into the memory of before the read: after a commit meanwhile, nobody looks there any more.
-    if (memory.values.size < most) memory.values.set(key, value);
-    return value;
+    // The promise, so that those who ask at the same time share one read.
+    const reading = read();
+    const { values } = memory;
+    if (values.size < most) {
+      values.set(key, reading);
+      reading.catch(() => values.delete(key));
+    }
+    return reading;
   };
 }

@@ -11,6 +11,7 @@ type RequestErrorCode =
   | "invalidInput"
   | "routeNotFound"
   | "methodNotAllowed"
+  | "upgradeRequired"
   | "crossOrigin"
   | "databaseFailed"
   | "internal";

@@ -32,6 +32,7 @@ async function runChecks(core: Core): Promise<Checks> {
       Object.entries({
         database: () => core.db.check(),
         queue: () => core.queue.check(),
+        ...(core.bus.isShared ? { bus: () => core.bus.check() } : {}),
         documents: () => core.documents.check(),
         mailer: () => core.mailer.check(),
       }).map(async ([name, check]) => [name, await checked(core, name, check)] as const),

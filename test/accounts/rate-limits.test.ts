@@ -5,14 +5,23 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { migrate, openDatabase } from "../../db/open.ts";
 import { rateLimits } from "../../db/schema.ts";
-import { createApp, type Peer } from "../../src/app.ts";
+import { createApp } from "../../src/app.ts";
 import type { Core } from "../../src/domain/core.ts";
 import { delayAfter } from "../../src/domain/sign-in-failures.ts";
 import { createAddressOf, network } from "../../src/http/address.ts";
 import { createOrigins } from "../../src/http/origins.ts";
 import { createRateLimiter, type Limits } from "../../src/http/rate-limit.ts";
 import { eventually } from "../adapters/eventually.ts";
-import { type Answer, type Call, PUBLIC_URL, send, startTestApp, type TestApp } from "../support/app.ts";
+import {
+  type Answer,
+  type Call,
+  fetchThrough,
+  NO_TOPICS,
+  PUBLIC_URL,
+  send,
+  startTestApp,
+  type TestApp,
+} from "../support/app.ts";
 import { player, statsUser } from "../support/people.ts";
 import { me, member, must, PASSWORD, refusal, signIn } from "./people.ts";
 
@@ -341,12 +350,12 @@ describe("what is kept", () => {
       origins: createOrigins({ publicUrl: PUBLIC_URL, port: 8080, allowed: [] }),
       addressOf: createAddressOf([]),
       verifyLink: () => false,
+      topics: NO_TOPICS,
       limits: LIMITS,
     });
-    const peer: Peer = { requestIP: () => ({ address: "192.0.2.1" }), timeout: () => {} };
+    const fetch = fetchThrough(restarted, "192.0.2.1");
     return {
-      call: (method: string, path: string, call?: Call) =>
-        send((request) => restarted.fetch(request, peer), method, PUBLIC_URL + path, call),
+      call: (method: string, path: string, call?: Call) => send(fetch, method, PUBLIC_URL + path, call),
       close: () => db.close(),
     };
   }

@@ -5,6 +5,9 @@ export type BrokerProxy = {
   readonly port: number;
   /** Connections that stand now stay open and carry nothing any more. */
   freeze(direction?: "both" | "toClient"): void;
+  /** As a peer that does not read: what comes in this direction waits until `release`, and nothing is lost. */
+  hold(direction: "toBroker" | "toClient"): void;
+  release(): void;
   /** Cuts the connections that stand now. */
   cut(): void;
   /** Sends bytes to the clients as if they came from the broker. */
@@ -47,6 +50,15 @@ export async function startProxy(target: number, opened = true): Promise<BrokerP
       for (const pair of pairs) {
         pair.toClient = false;
         if (direction === "both") pair.toBroker = false;
+      }
+    },
+    hold(direction) {
+      for (const pair of pairs) (direction === "toBroker" ? pair.client : pair.broker).pause();
+    },
+    release() {
+      for (const pair of pairs) {
+        pair.client.resume();
+        pair.broker.resume();
       }
     },
     cut,

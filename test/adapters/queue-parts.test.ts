@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { lanes } from "../../src/adapters/queue/lanes.ts";
-import { reasonOf } from "../../src/adapters/queue/reason.ts";
+import { reasonOf } from "../../src/adapters/rabbitmq/reason.ts";
 import { createGate } from "./gate.ts";
 
 describe("lanes", () => {

@@ -6,6 +6,7 @@ import type { JobQueue } from "../../src/domain/core.ts";
 import { available, type Broker, startBroker } from "../support/rabbitmq.ts";
 import { type BrokerSide, brokerSide } from "./broker-side.ts";
 import { eventually } from "./eventually.ts";
+import { channelClose } from "./frames.ts";
 import { createGate } from "./gate.ts";
 import { type LogLines, logLines } from "./log-lines.ts";
 import { type BrokerProxy, startProxy } from "./proxy.ts";
@@ -300,21 +301,4 @@ describe.skipIf(!available())("rabbitmqQueue", () => {
 
 function connections(server: Server): Promise<number> {
   return new Promise((resolve) => server.getConnections((_error, count) => resolve(count)));
-}
-
-/** The frame with which a broker closes one channel (AMQP 0-9-1, 1.5.2.5). */
-function channelClose(channel: number, code: number, text: string): Uint8Array {
-  const payload = Buffer.alloc(4 + 2 + 1 + text.length + 4);
-  payload.writeUInt16BE(20, 0);
-  payload.writeUInt16BE(40, 2);
-  payload.writeUInt16BE(code, 4);
-  payload.writeUInt8(text.length, 6);
-  payload.write(text, 7, "latin1");
-  const frame = Buffer.alloc(7 + payload.length + 1);
-  frame.writeUInt8(1, 0);
-  frame.writeUInt16BE(channel, 1);
-  frame.writeUInt32BE(payload.length, 3);
-  payload.copy(frame, 7);
-  frame.writeUInt8(0xce, frame.length - 1);
-  return frame;
 }

@@ -4,10 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pino from "pino";
 import { migrate, openDatabase } from "../../db/open.ts";
+import { inProcessBus } from "../../src/adapters/bus/in-process.ts";
 import { fileDocuments } from "../../src/adapters/documents/files.ts";
 import { argon2Passwords } from "../../src/adapters/passwords/argon2.ts";
 import { embeddedQueue } from "../../src/adapters/queue/embedded.ts";
-import { createApp, type Peer } from "../../src/app.ts";
+import type { Topics } from "../../src/apis/chat/sockets.ts";
+import { type App, createApp, type Peer } from "../../src/app.ts";
 import type { Core, Mail, Registration } from "../../src/domain/core.ts";
 import { createTokens, type Tokens } from "../../src/domain/tokens.ts";
 import { createAddressOf } from "../../src/http/address.ts";
@@ -57,6 +59,8 @@ export type TestAppOptions = {
   readonly realTime?: boolean;
   readonly registration?: Registration;
   readonly limits?: Limits;
+  readonly limitMessages?: Core["settings"]["limitMessages"];
+  readonly chatGuests?: boolean;
 };
 
 export async function startTestApp(options: TestAppOptions = {}): Promise<TestApp> {
@@ -75,6 +79,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     clock,
   });
   const queue = embeddedQueue({});
+  const bus = inProcessBus();
   const passwords = argon2Passwords({ memoryCost: 8, timeCost: 1 });
   const mailed: Mail[] = [];
   const mailer = {
@@ -86,12 +91,15 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     publicUrl: () => PUBLIC_URL,
     registration: options.registration ?? "open",
     limitSignIns: true,
+    limitMessages: options.limitMessages ?? null,
+    chatGuests: options.chatGuests ?? false,
     sealingKey: new Uint8Array(32).fill(7),
   };
   const slept: number[] = [];
   const core: Core = {
     db,
     queue,
+    bus,
     documents,
     mailer,
     nudgeMails: () => {},
@@ -104,16 +112,13 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
   };
   const app = createApp({
     core,
+    topics: NO_TOPICS,
     origins: createOrigins({ publicUrl: PUBLIC_URL, port: 8080, allowed: options.corsOrigins ?? [] }),
     addressOf: createAddressOf(options.trustProxy ?? []),
     verifyLink: documents.verifyLink,
     limits: options.limits ?? null,
   });
-  const peer: Peer = {
-    requestIP: () => ({ address: options.peerAddress ?? "192.0.2.1" }),
-    timeout: () => {},
-  };
-  const fetch = (request: Request) => app.fetch(request, peer);
+  const fetch = fetchThrough(app, options.peerAddress ?? "192.0.2.1");
 
   return {
     core,
@@ -130,11 +135,25 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     fetch,
     call: (method, path, call = {}) => send(fetch, method, PUBLIC_URL + path, call),
     async close() {
+      await app.closeSockets();
       await app.close();
       await queue.close();
       await db.close();
       await rm(directory, { recursive: true, force: true });
     },
+  };
+}
+
+/** For an app without sockets. */
+export const NO_TOPICS: Topics = { publish: () => 0, subscriberCount: () => 0 };
+
+/** An app as the server asks it, for requests from this address. Nothing becomes a WebSocket. */
+export function fetchThrough(app: App, address: string): (request: Request) => Promise<Response> {
+  const peer: Peer = { requestIP: () => ({ address }), timeout: () => {}, upgrade: () => false };
+  return async function fetch(request) {
+    const response = await app.fetch(request, peer);
+    if (response === undefined) throw new Error("the request has become a WebSocket");
+    return response;
   };
 }
 

@@ -1,8 +1,8 @@
 import type { Channel, ConsumeMessage } from "amqplib";
 import type { Log } from "../../log.ts";
+import { type Session, within } from "../rabbitmq/session.ts";
 import { lanes } from "./lanes.ts";
 import { isNudge } from "./nudge.ts";
-import { type Session, within } from "./session.ts";
 
 export type Consumer = {
   /** Consumes over this session until it is lost; rejects when that cannot be begun. */

@@ -1,0 +1,356 @@
+import { createRoute, z } from "@hono/zod-openapi";
+import { answer, body, failures, like, TOKEN } from "../../http/describe.ts";
+import { emailAddress, queryInteger, text } from "../../http/input.ts";
+
+const tags = ["chat"];
+const MIN_PASSWORD_CHARACTERS = 6;
+const MAX_PAGE = 300;
+const DEFAULT_PAGE = 50;
+const MAX_SLOW_MODE_SECONDS = 6 * 60 * 60;
+
+export const ChatError = z.object({ error: z.string() }).openapi("ChatError");
+
+const refusals = <S extends number>(...statuses: readonly S[]) => failures(ChatError, ...statuses);
+
+const Id = z.number().int().openapi({ example: 1 });
+const User = z.object({ id: Id, username: like("user") }).openapi("ChatUser");
+const Time = z.string().openapi({ format: "date-time", example: "2026-04-14T10:30:00.000Z" });
+
+const roomIdOut = z.union([z.number().int(), z.string()]).openapi({
+  example: 1,
+  description: 'As it was given: a number or a text; 1 and "1" are the same room',
+});
+
+export const Room = z.object({ id: roomIdOut, name: like("room1") }).openapi("ChatRoom");
+export type Room = z.infer<typeof Room>;
+
+/** What everybody in a room gets, and what history is made of. */
+export const Message = z
+  .object({
+    content: like("Hello"),
+    roomId: roomIdOut,
+    username: like("user"),
+    id: Id.openapi({ description: "Grows with every message of all rooms" }),
+    userId: Id.openapi({ description: "Negative for guests" }),
+    sentAt: Time,
+  })
+  .openapi("ChatMessage");
+export type Message = z.infer<typeof Message>;
+
+export const signUp = createRoute({
+  method: "post",
+  path: "/api/users/signup",
+  tags,
+  summary: "Register",
+  request: body(
+    z.object({
+      username: text(1, 256).openapi({ example: "user" }),
+      email: emailAddress().openapi({ example: "user@example.com" }),
+      password: z.string().min(MIN_PASSWORD_CHARACTERS).openapi({ example: "rahasia" }),
+      invitation: text(1, 256).optional().openapi({ description: "The code of an invitation" }),
+    }),
+  ),
+  responses: {
+    200: answer(
+      z.object({ id: Id, username: like("user"), email: like("user@example.com") }).openapi("ChatAccount"),
+      "Registered",
+    ),
+    ...refusals(400, 403, 409, 413, 415),
+  },
+});
+
+export const signIn = createRoute({
+  method: "post",
+  path: "/api/users/signin",
+  tags,
+  summary: "Sign in; the answer sets the cookie `jwt` for an hour",
+  request: body(
+    z.object({
+      email: z.string().max(254).openapi({ example: "user@example.com" }),
+      password: z.string().min(1).openapi({ example: "rahasia" }),
+    }),
+  ),
+  responses: { 200: answer(User, "Signed in"), ...refusals(400, 401, 403, 413, 415) },
+});
+
+export const signOut = createRoute({
+  method: "get",
+  path: "/api/users/logout",
+  tags,
+  security: TOKEN,
+  summary: "End the session and clear the cookie",
+  responses: {
+    200: answer(z.object({ message: like("logout successful") }), "Signed out"),
+    ...refusals(401, 403),
+  },
+});
+
+export const createRoom = createRoute({
+  method: "post",
+  path: "/ws/create-room",
+  tags,
+  security: TOKEN,
+  summary: "Make a room; who makes it owns it",
+  request: body(
+    z.object({
+      id: z.union([z.number().int(), z.string()]).nullish().openapi({
+        example: 1,
+        description: "A whole number or 1 to 64 of A-Z, a-z, 0-9, _ and -; without it one is made",
+      }),
+      name: text(1, 100)
+        .refine((name) => name.trim() !== "" && !/\p{Cc}/u.test(name), "is blank or holds control characters")
+        .openapi({ example: "room1" }),
+    }),
+  ),
+  responses: { 200: answer(Room, "Made"), ...refusals(400, 401, 403, 409, 413, 415) },
+});
+
+export const listRooms = createRoute({
+  method: "get",
+  path: "/ws/get-rooms",
+  tags,
+  security: TOKEN,
+  summary: "The rooms that one may see, in the order of making",
+  responses: { 200: answer(z.array(Room), "The rooms"), ...refusals(401) },
+});
+
+export const listClients = createRoute({
+  method: "get",
+  path: "/ws/get-clients",
+  tags,
+  security: TOKEN,
+  summary: "Who is connected to any room",
+  responses: { 200: answer(z.array(User), "Each person once"), ...refusals(401) },
+});
+
+const roomParam = z.object({ roomId: z.string().openapi({ example: "1" }) });
+
+export const listClientsOfRoom = createRoute({
+  method: "get",
+  path: "/ws/get-clients/{roomId}",
+  tags,
+  security: TOKEN,
+  summary: "Who is connected to one room",
+  request: { params: roomParam },
+  responses: { 200: answer(z.array(User), "Each person once"), ...refusals(401, 403, 404) },
+});
+
+export const joinRoom = createRoute({
+  method: "get",
+  path: "/ws/join-room/{roomId}",
+  tags,
+  security: TOKEN,
+  summary: "Open a WebSocket in a room",
+  description: `Without a subprotocol a text frame is a message, and everybody in the room gets \`ChatMessage\`; two notices without \`id\` say who came and went. With the subprotocol \`guildhall.v1\` all frames are JSON: see docs/chat.md. A browser that has no cookie takes a ticket first.`,
+  request: {
+    params: roomParam,
+    query: z.object({
+      userId: z.string().optional().openapi({ example: "1", description: "When given, the account's own" }),
+      username: z
+        .string()
+        .optional()
+        .openapi({ example: "user", description: "When given, the account's own" }),
+      ticket: z.string().optional().openapi({ description: "From POST /ws/ticket, instead of a token" }),
+      since: z
+        .string()
+        .optional()
+        .openapi({ description: "The last message that one has; what came after it is replayed" }),
+      epoch: z.string().optional().openapi({ description: "As the last welcome told it" }),
+    }),
+  },
+  responses: { 101: { description: "Connected" }, ...refusals(400, 401, 403, 404, 426) },
+});
+
+export const createTicket = createRoute({
+  method: "post",
+  path: "/ws/ticket",
+  tags,
+  security: TOKEN,
+  summary: "A ticket that opens one socket",
+  responses: {
+    200: answer(
+      z
+        .object({
+          ticket: z.string(),
+          expires_in: z.number().int().openapi({ example: 30, description: "Seconds" }),
+        })
+        .openapi("ChatTicket"),
+      "The ticket",
+    ),
+    ...refusals(401, 403),
+  },
+});
+
+const inRoom = { params: z.object({ id: z.string().openapi({ example: "1" }) }) };
+
+const messageId = queryInteger(0, Number.MAX_SAFE_INTEGER);
+
+export const history = createRoute({
+  method: "get",
+  path: "/ws/rooms/{id}/messages",
+  tags,
+  security: TOKEN,
+  summary: "Messages in ascending order: the newest ones, those before an id, or those after one",
+  request: {
+    ...inRoom,
+    query: z.object({
+      before: messageId.optional().openapi({ description: "Exclusive" }),
+      after: messageId.optional().openapi({ description: "Exclusive" }),
+      limit: queryInteger(1, MAX_PAGE).default(DEFAULT_PAGE),
+    }),
+  },
+  responses: {
+    200: answer(z.object({ messages: z.array(Message), epoch: z.string() }).openapi("ChatHistory"), "A page"),
+    ...refusals(400, 401, 403, 404),
+  },
+});
+
+export const say = createRoute({
+  method: "post",
+  path: "/ws/rooms/{id}/messages",
+  tags,
+  security: TOKEN,
+  summary: "Say something; with a key it may be sent again and is stored once",
+  request: {
+    ...inRoom,
+    ...body(z.object({ content: z.string().openapi({ example: "Hello" }), key: z.string().optional() })),
+  },
+  responses: {
+    201: answer(Message, "Stored, and told to everybody in the room"),
+    ...refusals(400, 401, 403, 404, 413, 415),
+  },
+});
+
+const reasonGiven = { reason: text(0, 500).optional() };
+
+const optionalBody = <T extends z.ZodType>(schema: T) => ({
+  body: { required: false, content: { "application/json": { schema } } },
+});
+
+export const removeMessage = createRoute({
+  method: "delete",
+  path: "/ws/rooms/{id}/messages/{messageId}",
+  tags,
+  security: TOKEN,
+  summary: "Remove a message for good; for its author and for moderators",
+  request: {
+    params: z.object({
+      id: z.string().openapi({ example: "1" }),
+      messageId: z.string().openapi({ example: "1" }),
+    }),
+    ...optionalBody(z.object(reasonGiven)),
+  },
+  responses: { 204: { description: "Removed" }, ...refusals(400, 401, 403, 404, 413, 415) },
+});
+
+export const myRooms = createRoute({
+  method: "get",
+  path: "/ws/rooms",
+  tags,
+  security: TOKEN,
+  summary: "The rooms that one may see, with what is unread",
+  responses: {
+    200: answer(
+      z.array(
+        z
+          .object({
+            id: roomIdOut,
+            name: like("room1"),
+            unread: z
+              .number()
+              .int()
+              .openapi({ description: "Messages of others after the last one read, counted up to 1000" }),
+            members: z.number().int().openapi({ description: "How many people are connected" }),
+            private: z.boolean(),
+            you: z.enum(["owner", "moderator", "member"]).nullable(),
+          })
+          .openapi("ChatOwnRoom"),
+      ),
+      "The rooms, in the order of making",
+    ),
+    ...refusals(401),
+  },
+});
+
+export const changeRoom = createRoute({
+  method: "patch",
+  path: "/ws/rooms/{id}",
+  tags,
+  security: TOKEN,
+  summary: "Change a room; for its owner and moderators",
+  request: {
+    ...inRoom,
+    ...body(
+      z.object({
+        name: text(1, 100)
+          .refine(
+            (name) => name.trim() !== "" && !/\p{Cc}/u.test(name),
+            "is blank or holds control characters",
+          )
+          .optional(),
+        slow_mode_seconds: z.number().int().min(0).max(MAX_SLOW_MODE_SECONDS).optional(),
+        read_only: z.boolean().optional(),
+        private: z.boolean().optional(),
+      }),
+    ),
+  },
+  responses: { 204: { description: "Changed" }, ...refusals(400, 401, 403, 404, 413, 415) },
+});
+
+export const deleteRoom = createRoute({
+  method: "delete",
+  path: "/ws/rooms/{id}",
+  tags,
+  security: TOKEN,
+  summary: "Delete a room with its messages; for its owner and moderators",
+  request: inRoom,
+  responses: { 204: { description: "Deleted" }, ...refusals(401, 403, 404) },
+});
+
+const onPerson = {
+  params: z.object({
+    id: z.string().openapi({ example: "1" }),
+    userId: z.string().openapi({ example: "2" }),
+  }),
+};
+
+const term = optionalBody(
+  z.object({
+    until: z.iso
+      .datetime({ offset: true })
+      .optional()
+      .openapi({ example: "2030-01-01T00:00:00Z", description: "For ever, without it" }),
+    ...reasonGiven,
+  }),
+);
+
+const moderated = {
+  204: { description: "Done, and acted upon at once" },
+  ...refusals(400, 401, 403, 404, 413, 415),
+};
+
+/** An act upon somebody. */
+const acting = <P extends string>(method: "put" | "delete", path: P, summary: string) =>
+  createRoute({ method, path, tags, security: TOKEN, summary, request: onPerson, responses: moderated });
+
+/** The same with an end and a reason. */
+const actingFor = <P extends string>(method: "put" | "post", path: P, summary: string) =>
+  createRoute({
+    method,
+    path,
+    tags,
+    security: TOKEN,
+    summary,
+    request: { ...onPerson, ...term },
+    responses: moderated,
+  });
+
+export const mute = actingFor("put", "/ws/rooms/{id}/mutes/{userId}", "Silence somebody");
+export const unmute = acting("delete", "/ws/rooms/{id}/mutes/{userId}", "Let somebody speak again");
+export const ban = actingFor("put", "/ws/rooms/{id}/bans/{userId}", "Shut somebody out");
+export const unban = acting("delete", "/ws/rooms/{id}/bans/{userId}", "Let somebody in again");
+export const kick = actingFor("post", "/ws/rooms/{id}/kick/{userId}", "Close somebody's sockets in the room");
+export const addModerator = acting("put", "/ws/rooms/{id}/moderators/{userId}", "Make somebody a moderator");
+export const removeModerator = acting("delete", "/ws/rooms/{id}/moderators/{userId}", "Take the role away");
+export const addMember = acting("put", "/ws/rooms/{id}/members/{userId}", "Let somebody into a private room");
+export const removeMember = acting("delete", "/ws/rooms/{id}/members/{userId}", "Put somebody out of it");
