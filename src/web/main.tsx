@@ -1,9 +1,12 @@
 import { render } from "preact";
+import { useEffect, useErrorBoundary } from "preact/hooks";
+import { watchRooms } from "./chat/rooms.ts";
 import { startLanguage } from "./i18n.ts";
-import { startRouter } from "./router.ts";
+import { path, startRouter } from "./router.ts";
 import { watchSession } from "./session.ts";
 import { startTheme } from "./theme.ts";
 import { watchOtherTabs } from "./tokens.ts";
+import { FailureNote } from "./ui/failure.tsx";
 import { Shell } from "./ui/shell.tsx";
 import { Views } from "./views.tsx";
 
@@ -11,12 +14,20 @@ startTheme();
 startRouter();
 watchOtherTabs();
 watchSession();
+watchRooms();
 await startLanguage();
+
+/** What fails in a view leaves the frame, by which one gets elsewhere. */
+function Guarded() {
+  const [error, reset] = useErrorBoundary();
+  useEffect(reset, [path.value, reset]);
+  return error === undefined ? <Views /> : <FailureNote error={error} retry={reset} />;
+}
 
 function App() {
   return (
     <Shell>
-      <Views />
+      <Guarded />
     </Shell>
   );
 }

@@ -13,6 +13,8 @@ type Route = {
   readonly pattern: RegExp;
   /** For who is signed in. */
   readonly closed?: true;
+  /** It stays when another of its paths is opened. */
+  readonly keepsState?: true;
   load(): Promise<View>;
 };
 
@@ -27,6 +29,12 @@ const ROUTES: readonly Route[] = [
   {
     pattern: /^\/verify-email$/,
     load: () => import("./views/verify-email.tsx").then((file) => file.VerifyEmail),
+  },
+  {
+    pattern: /^\/chat(?:\/([\w-]{1,64}))?$/,
+    closed: true,
+    keepsState: true,
+    load: () => import("./views/chat.tsx").then((file) => file.Chat),
   },
   { pattern: /^\/players$/, load: () => import("./views/players.tsx").then((file) => file.Players) },
   { pattern: /^\/players\/(\d+)$/, load: () => import("./views/player.tsx").then((file) => file.PlayerView) },
@@ -98,7 +106,7 @@ export function Views() {
   const View = seen.get(route);
   if (View === undefined) return failure.value === null ? <Loading /> : <FailureNote error={failure.value} />;
   // Another account or another thing is another view: nothing of the one before is left in it.
-  return <View id={id} key={`${at} ${account.value?.me.id ?? ""}`} />;
+  return <View id={id} key={`${route.keepsState === true ? "" : at} ${account.value?.me.id ?? ""}`} />;
 }
 
 function Nothing() {

@@ -9,6 +9,8 @@ export type Community = {
   readonly ada: number;
   /** The id of a post with comments. */
   readonly post: string;
+  /** A room of ada's in which people have talked. */
+  readonly room: number;
   join(fullName: string, username: string): Promise<Joined>;
 };
 
@@ -22,6 +24,8 @@ const PEOPLE = [
 ] as const;
 const ROLES = ["medic", "sniper", "scout", "engineer"] as const;
 const RESULTS = ["win", "win", "loss", "win", "draw", "win", "loss"] as const;
+// More than one page of the history.
+const CARDS = 60;
 const DAY_MS = 24 * 60 * 60 * 1_000;
 
 const POSTS = [
@@ -120,7 +124,23 @@ export async function community(server: RunningServer, dataDir: string): Promise
   await makeAdmin(dataDir, "ada@example.org");
   await must("POST", "/api/admin/groups", ada.token, { name: "staff", roles: [2] });
   await must("POST", "/api/admin/invitations", ada.token, { uses: 10 });
-  return { ada: ada.id, post: post.id, join };
+  const room = await must("POST", "/ws/create-room", ada.token, { name: "The Engine" });
+  await must("POST", "/ws/create-room", grace.token, { name: "Off topic" });
+  const committee = await must("POST", "/ws/create-room", ada.token, { name: "Committee" });
+  await must("PATCH", `/ws/rooms/${committee.id}`, ada.token, { private: true });
+  for (let card = 1; card <= CARDS; card++) {
+    await must("POST", `/ws/rooms/${room.id}/messages`, alan.token, { content: `Card ${card} is punched.` });
+  }
+  for (const [who, content] of [
+    [grace, "Has anybody tried the new deck of cards?"],
+    [grace, "The mill stops after the third one."],
+    [alan, "Yes. Look at https://example.org/cards, step 4."],
+    [ada, "The variable card is missing, I will punch it now."],
+    [grace, "Thank you! Then let us try again tonight."],
+  ] as const) {
+    await must("POST", `/ws/rooms/${room.id}/messages`, who.token, { content });
+  }
+  return { ada: ada.id, post: post.id, room: room.id, join };
 }
 
 async function makeAdmin(dataDir: string, email: string): Promise<void> {

@@ -59,7 +59,13 @@ describe.skipIf(!isThere)("in a browser", () => {
     ["/admin/tasks"],
     ["/admin/audit"],
     ["/blog/01900000-0000-7000-8000-000000000000"],
-    ["/chat/../blog/nothing/here"],
+    ["/blog/nothing/here"],
+    ["/chat"],
+    ["/chat", "New room"],
+    [`/chat/${there.room}`],
+    [`/chat/${there.room}`, "Settings of the room"],
+    ["/chat/nothing"],
+    ["/admin/rooms"],
   ];
   const outside = [
     "/",
@@ -177,7 +183,20 @@ describe.skipIf(!isThere)("in a browser", () => {
         token: mallory.token,
         body: { content: HOSTILE },
       });
+      const room = await server.call("POST", "/ws/create-room", {
+        token: mallory.token,
+        body: { name: HOSTILE.slice(0, 99) },
+      });
+      for (const content of [HOSTILE, "javascript:globalThis.hit=1 https://example.org/<b>bold</b>"]) {
+        await server.call("POST", `/ws/rooms/${room.body.id}/messages`, {
+          token: mallory.token,
+          body: { content },
+        });
+      }
       const paths = [
+        "/chat",
+        `/chat/${room.body.id}`,
+        "/admin/rooms",
         "/",
         "/players",
         `/players/${mallory.id}`,
@@ -188,6 +207,7 @@ describe.skipIf(!isThere)("in a browser", () => {
       ];
       for (const path of paths) {
         await settled(page, path);
+        if (path.startsWith("/chat/")) await page.getByText("bold").waitFor();
         expect([path, await page.evaluate("globalThis.hit")]).toEqual([path, undefined]);
       }
       await page.goto(`/blog/${post.body.id}`);

@@ -5,6 +5,7 @@ import { Audit } from "./admin/audit.tsx";
 import { Groups } from "./admin/groups.tsx";
 import { Invitations } from "./admin/invitations.tsx";
 import { Roles } from "./admin/roles.tsx";
+import { Rooms } from "./admin/rooms.tsx";
 import { Tasks } from "./admin/tasks.tsx";
 import { Users } from "./admin/users.tsx";
 
@@ -13,6 +14,7 @@ const PARTS = [
   { name: "roles", permission: "roles.manage", View: Roles },
   { name: "groups", permission: "roles.manage", View: Groups },
   { name: "invitations", permission: "invitations.create", View: Invitations },
+  { name: "rooms", permission: "chat.moderate", View: Rooms },
   { name: "tasks", permission: "tasks.manage", View: Tasks },
   { name: "audit", permission: "audit.read", View: Audit },
 ] as const satisfies readonly { readonly name: Key; readonly permission: string; readonly View: unknown }[];

@@ -1,13 +1,15 @@
 import { get } from "../api.ts";
+import { rooms } from "../chat/rooms.ts";
 import { ago, number } from "../format.ts";
 import { t } from "../i18n.ts";
 import { useLoad } from "../load.ts";
 import { account } from "../session.ts";
-import type { ListedPost, Page, RankedPlayer } from "../shapes.ts";
+import type { ListedPost, OwnRoom, Page, RankedPlayer } from "../shapes.ts";
 import { Avatar, Empty, Shown, Title } from "../ui/parts.tsx";
 
 const POSTS = 4;
 const PLAYERS = 5;
+const ROOMS = 4;
 
 export function Home() {
   const posts = useLoad("", (signal) => get<Page<ListedPost>>(`/api/blogs/posts?limit=${POSTS}`, signal));
@@ -34,6 +36,7 @@ export function Home() {
         />
       )}
       <div class="columns">
+        {rooms.value !== null && rooms.value.length > 0 && <Rooms rooms={rooms.value} />}
         <section class="card" aria-labelledby="latest">
           <header class="card-head">
             <h2 id="latest">{t("latestPosts")}</h2>
@@ -88,5 +91,30 @@ export function Home() {
         </section>
       </div>
     </>
+  );
+}
+
+/** Those with something new first. */
+function Rooms({ rooms: all }: { readonly rooms: readonly OwnRoom[] }) {
+  const shown = [...all].sort((one, other) => other.unread - one.unread).slice(0, ROOMS);
+  return (
+    <section class="card" aria-labelledby="rooms">
+      <header class="card-head">
+        <h2 id="rooms">{t("myRooms")}</h2>
+        <a href="/chat">{t("all")}</a>
+      </header>
+      <ul class="rows">
+        {shown.map((room) => (
+          <li key={room.id} class="row-flex">
+            <a class="row-link" href={`/chat/${room.id}`}>
+              {room.name}
+            </a>
+            <span class="muted small push">
+              {room.unread > 0 ? t("unreadMessages", { n: room.unread }) : t("here", { n: room.members })}
+            </span>
+          </li>
+        ))}
+      </ul>
+    </section>
   );
 }
