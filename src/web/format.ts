@@ -31,7 +31,14 @@ export const date = (time: string | number) => written(time, { dateStyle: "mediu
 export const dateTime = (time: string | number) => written(time, { dateStyle: "medium", timeStyle: "short" });
 export const clock = (time: string | number) => written(time, { timeStyle: "short" });
 
-export const number = (value: number) => new Intl.NumberFormat(locale.value).format(value);
+const numbers = new Map<string, Intl.NumberFormat>();
+
+export function number(value: number): string {
+  const format = numbers.get(locale.value) ?? new Intl.NumberFormat(locale.value);
+  numbers.set(locale.value, format);
+  return format.format(value);
+}
+
 export const percent = (share: number) =>
   new Intl.NumberFormat(locale.value, { style: "percent", maximumFractionDigits: 0 }).format(share);
 

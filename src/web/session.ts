@@ -1,4 +1,4 @@
-import { computed, effect, signal } from "@preact/signals";
+import { effect, signal } from "@preact/signals";
 import { call, Failure, get } from "./api.ts";
 import type { Me, Person } from "./shapes.ts";
 import { forget, keep, tokens } from "./tokens.ts";
@@ -11,7 +11,6 @@ const CHECK_MS = 10_000;
 export const account = signal<Account | null | undefined>(tokens.value === null ? null : undefined);
 /** Why the account could not be read though somebody is signed in. */
 export const accountFailure = signal<unknown>(null);
-export const isSignedIn = computed(() => tokens.value !== null);
 
 export const may = (permission: string): boolean =>
   account.value?.person.permissions.includes(permission) ?? false;

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chmod, copyFile, mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { PUBLIC_URL, startTestApp } from "../support/app.ts";
 import { startServer, temporaryFolder } from "../support/server.ts";
 import { requireTool } from "../support/tools.ts";
 import { ask, download } from "../support/walk.ts";
@@ -92,6 +93,27 @@ describe("the executable, alone in a read-only folder with an empty environment"
     },
     30_000,
   );
+
+  test("has the browser app in it, whose files are those that the source makes", async () => {
+    const dataDir = join(folder.path, "app-data");
+    const server = await startServer({ dataDir, command: [program], cwd: empty, args: ["--no-worker"] });
+    const app = await startTestApp();
+    try {
+      const html = await (await fetch(`${server.url}/chat`)).text();
+      const files = [...html.matchAll(/(?:src|href)="(\/assets\/[^"]+)"/g)].map(([, path = ""]) => path);
+      expect(files.length).toBeGreaterThan(2);
+      for (const path of ["/", ...files]) {
+        const headers = { "Accept-Encoding": "br" };
+        const embedded = await fetch(server.url + path, { headers });
+        expect([path, embedded.headers.get("Content-Encoding")]).toEqual([path, "br"]);
+        const fromSource = await app.fetch(new Request(PUBLIC_URL + path));
+        expect(Buffer.compare(await embedded.bytes(), await fromSource.bytes())).toBe(0);
+      }
+    } finally {
+      await app.close();
+      await server.stop();
+    }
+  });
 
   test("knows the same commands", async () => {
     const child = Bun.spawn([program, "--help"], { cwd: empty, env: {}, stdout: "pipe" });

@@ -132,6 +132,9 @@ export async function community(server: RunningServer, dataDir: string): Promise
     await must("POST", `/ws/rooms/${room.id}/messages`, alan.token, { content: `Card ${card} is punched.` });
   }
   for (const [who, content] of [
+    [grace, "Good morning! Who is at the engine today?"],
+    [ada, "I am, with Katherine. We run the Bernoulli numbers."],
+    [alan, "Then I bring tea at four."],
     [grace, "Has anybody tried the new deck of cards?"],
     [grace, "The mill stops after the third one."],
     [alan, "Yes. Look at https://example.org/cards, step 4."],

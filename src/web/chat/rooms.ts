@@ -42,7 +42,7 @@ export function watchRooms(): void {
     unread.value = rooms.value?.reduce((sum, room) => sum + room.unread, 0) ?? 0;
   });
   effect(() => {
-    if (account.value === null) rooms.value = null;
-    else if (account.value !== undefined) void readRooms().catch(() => {});
+    if (account.value) void readRooms().catch(() => {});
+    else rooms.value = null;
   });
 }

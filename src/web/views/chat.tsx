@@ -37,23 +37,29 @@ function RoomList({ at }: { readonly at: string }) {
   const close = () => {
     isMaking.value = false;
   };
+  const newRoom = (
+    <button
+      type="button"
+      class="small"
+      onClick={() => {
+        isMaking.value = true;
+      }}
+    >
+      <Icon name="plus" />
+      {t("newRoom")}
+    </button>
+  );
+  // An open room is what the view is about then.
   return (
     <aside class="card chat-rooms" aria-label={t("myRooms")}>
-      <Title
-        text={t("chat")}
-        aside={
-          <button
-            type="button"
-            class="small"
-            onClick={() => {
-              isMaking.value = true;
-            }}
-          >
-            <Icon name="plus" />
-            {t("newRoom")}
-          </button>
-        }
-      />
+      {at === "" ? (
+        <Title text={t("chat")} aside={newRoom} />
+      ) : (
+        <div class="title">
+          <h2>{t("chat")}</h2>
+          {newRoom}
+        </div>
+      )}
       <FailureNote error={roomsFailure.value} retry={() => void readRooms().catch(() => {})} />
       {rooms.value === null ? (
         roomsFailure.value === null && <Loading />

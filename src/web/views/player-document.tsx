@@ -61,7 +61,7 @@ export function PlayerDocument({ id, username }: { readonly id: string; readonly
       )}
       <FailureNote error={making.failure} />
       {address.value !== null && navigator.pdfViewerEnabled && (
-        <iframe class="pdf" src={address.value} title={title} />
+        <iframe class="pdf" src={`${address.value}#navpanes=0`} title={title} />
       )}
     </section>
   );

@@ -66,7 +66,7 @@ function Connected({ connection, own }: { readonly connection: RoomConnection; r
         <a class="button plain icon-only narrow-only" href="/chat" aria-label={t("backToRooms")}>
           <Icon name="back" />
         </a>
-        <h2>{name}</h2>
+        <h1>{name}</h1>
         <span class={`connection ${state.kind}`} role="status">
           <span>{t(STATES[state.kind])}</span>
         </span>
