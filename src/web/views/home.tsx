@@ -1,3 +1,4 @@
+import { useEffect } from "preact/hooks";
 import { get } from "../api.ts";
 import { rooms } from "../chat/rooms.ts";
 import { ago, number } from "../format.ts";
@@ -15,6 +16,9 @@ export function Home() {
   const posts = useLoad("", (signal) => get<Page<ListedPost>>(`/api/blogs/posts?limit=${POSTS}`, signal));
   const best = useLoad("", (signal) => get<RankedPlayer[]>(`/users/leaderboard?limit=${PLAYERS}`, signal));
   const who = account.value;
+  useEffect(() => {
+    if (who === null) document.title = "Guildhall";
+  }, [who]);
   return (
     <>
       {who === null ? (
