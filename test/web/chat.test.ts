@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
-import { launchChromium, signUp, type Visitor, visitor } from "../support/browser.ts";
+import { launchChromium, PASSWORD, signUp, type Visitor, visitor } from "../support/browser.ts";
 import { type RunningServer, startServer, temporaryFolder } from "../support/server.ts";
 import { requireTool } from "../support/tools.ts";
 
@@ -185,6 +185,20 @@ describe.skipIf(!isThere)("in two browsers", () => {
       expect(answer.status).toBe(201);
     }
   }
+
+  test(
+    "whose session is ended elsewhere is signed out at once",
+    async () => {
+      const body = { username: `grace_${round}`, password: PASSWORD };
+      const { body: elsewhere } = await server.call("POST", "/api/auth/login", { body });
+      const ended = await server.call("DELETE", "/api/auth/sessions", { token: elsewhere.access_token });
+      expect(ended.status).toBe(204);
+      await grace.page.getByText("You have been signed out").waitFor();
+      await grace.page.getByRole("heading", { name: "Sign in first" }).waitFor();
+      await ada.page.getByLabel("People").getByText(`grace_${round}`).waitFor({ state: "detached" });
+    },
+    LIMIT_MS,
+  );
 
   test(
     "a server that restarts is waited for",

@@ -38,7 +38,7 @@ test.each(PAGES)("%s is the app, under a policy without anything inline", async 
   expect(response.headers.get("Referrer-Policy")).toBe("no-referrer");
   expect(response.headers.get("X-Content-Type-Options")).toBe("nosniff");
   expect(response.headers.get("Content-Security-Policy")).toBe(
-    `default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self' ${PUBLIC_URL.replace("http", "ws")}; frame-src blob:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'`,
+    `default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self' ${PUBLIC_URL.replace("http", "ws")}; frame-src blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types dompurify`,
   );
   expect(await response.text()).not.toMatch(/<script>|<style|style=|\son\w+=|https?:/);
 });
