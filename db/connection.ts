@@ -3,8 +3,8 @@ export type Method = "run" | "all" | "values" | "get";
 export type Row = unknown[];
 
 /**
- * Rows as arrays of column values; for a "get" the one row itself. A write that returns no columns gives one row with
- * the id that was inserted last: RETURNING would double the cost of a small INSERT.
+ * Rows as arrays of column values; for a "get" the one row itself. A "run" of a write that returns no columns gives
+ * one row with the id that was inserted last: RETURNING would double the cost of a small INSERT.
  */
 export type Result = { rows: unknown[] };
 

@@ -1,12 +1,16 @@
 import type { Database, Statement } from "bun:sqlite";
 import { SQLiteError } from "bun:sqlite";
-import type { Row } from "./connection.ts";
+import type { Method, Row } from "./connection.ts";
 import { DatabaseError } from "./errors.ts";
 import { isBusy, normalised } from "./sqlite-failure.ts";
 import type { StatementCache } from "./statements.ts";
 import type { Bindable } from "./values.ts";
 
-export type Write = { readonly sql: string; readonly params: readonly Bindable[] };
+export type Write = {
+  readonly sql: string;
+  readonly params: readonly Bindable[];
+  readonly method: Method;
+};
 
 export type GroupLimits = {
   /** Units in one transaction: 256 take about 1.5 ms of the event loop. */
@@ -164,7 +168,7 @@ export class GroupCommit {
   }
 
   #runQueries(unit: Unit): Row[][] {
-    return unit.queries.map(({ sql, params }) => this.statements.get(sql).rows(params));
+    return unit.queries.map(({ sql, params, method }) => this.statements.get(sql).rows(params, method));
   }
 
   #afterLoss(units: Unit[], error: unknown): void {

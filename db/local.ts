@@ -43,18 +43,18 @@ export async function openLocal(path: string, options: Partial<GroupLimits>): Pr
       assertBindable(params);
       const statement = statements.get(sql);
       if (!statement.readonly) {
-        return groups.submit([{ sql, params }], false).then(([rows = []]) => shaped(rows, method));
+        return groups.submit([{ sql, params, method }], false).then(([rows = []]) => shaped(rows, method));
       }
       reads++;
-      return Promise.resolve(shaped(statement.rows(params), method));
+      return Promise.resolve(shaped(statement.rows(params, method), method));
     });
   }
 
   function batch(queries: readonly Query[]) {
     return attempt<Result[]>(() => {
-      const writes = queries.map(({ sql, params }) => {
+      const writes = queries.map(({ sql, params, method }) => {
         assertBindable(params);
-        return { sql, params };
+        return { sql, params, method };
       });
       const shape = (all: Row[][]) => all.map((rows, index) => shaped(rows, queries[index]?.method ?? "all"));
       if (!queries.every(({ sql }) => isRead(sql))) return groups.submit(writes, true).then(shape);
@@ -67,7 +67,7 @@ export async function openLocal(path: string, options: Partial<GroupLimits>): Pr
   function inSnapshot(queries: readonly Write[]): Row[][] {
     begin.run();
     try {
-      return queries.map(({ sql, params }) => statements.get(sql).rows(params));
+      return queries.map(({ sql, params, method }) => statements.get(sql).rows(params, method));
     } finally {
       if (database.inTransaction) end.run();
     }

@@ -1,6 +1,6 @@
 import type { Db } from "./open.ts";
 
-/** The id of the row that an INSERT without RETURNING has made. */
+/** The id of the row that an INSERT without RETURNING has made; an older one, if it has made none. */
 export function insertedId({ rows }: { readonly rows?: readonly unknown[] | undefined }): number {
   const [row] = rows ?? [];
   const id = Array.isArray(row) ? row[0] : undefined;

@@ -89,7 +89,7 @@ const argument = (value: Bindable): Bindable =>
   Number.isSafeInteger(value) ? BigInt(value as number) : value;
 
 function result(set: ResultSet | undefined, { method }: Query): Result {
-  const inserted = set?.columns.length === 0 ? set.lastInsertRowid : undefined;
+  const inserted = method === "run" && set?.columns.length === 0 ? set.lastInsertRowid : undefined;
   const rows = (set?.rows ?? []).map((row): Row => Array.from(row, bytesOf));
   return shaped(inserted === undefined ? rows : [[Number(inserted)]], method);
 }

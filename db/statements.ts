@@ -1,5 +1,5 @@
 import { Database, type Statement } from "bun:sqlite";
-import type { Row } from "./connection.ts";
+import type { Method, Row } from "./connection.ts";
 import { withSteadyPlan } from "./steady-plans.ts";
 import { type Bindable, mayBeRounded, withNumbers } from "./values.ts";
 
@@ -71,9 +71,12 @@ export class CachedStatement {
     if (this.#isExact) statement.safeIntegers(true);
   }
 
-  /** Of a write that returns nothing: the id of the row that was inserted last. */
-  rows(parameters: readonly Bindable[]): Row[] {
-    if (this.#isSilent) return [[Number(this.#statement.run(...parameters).lastInsertRowid)]];
+  /** A "run" of a write that returns no columns gives the id of the row that was inserted last. */
+  rows(parameters: readonly Bindable[], method: Method = "all"): Row[] {
+    if (this.#isSilent) {
+      const { lastInsertRowid } = this.#statement.run(...parameters);
+      return method === "run" ? [[Number(lastInsertRowid)]] : [];
+    }
     const rows = this.#statement.values(...parameters) as Row[];
     if (this.#isExact) return withNumbers(rows);
     return mayBeRounded(rows) ? this.#exactRows(parameters) : rows;

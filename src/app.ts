@@ -167,7 +167,7 @@ export function createApp(options: AppOptions): App {
     return limiter.consume(bucket, account ?? network(info.address()));
   }
 
-  async function answer(request: Request, info: RequestInfo, { path, query }: Target): Promise<Response> {
+  async function answer(request: Request, info: Running, { path, query }: Target): Promise<Response> {
     const preflight = origins.preflight(request);
     if (preflight !== null) return preflight;
     const { method } = request;
@@ -185,15 +185,12 @@ export function createApp(options: AppOptions): App {
     } catch (error) {
       return refuse(error instanceof Error ? error : new Error(String(error)));
     }
+    info.limits = verdict === null ? {} : limitHeaders(verdict);
     const retryAfterSeconds = verdict?.retryAfterSeconds ?? null;
     const response = await (retryAfterSeconds === null
       ? api.app.fetch(sent, info)
       : refuse(tooMany(retryAfterSeconds)));
-    if (verdict !== null) {
-      response.headers.set("X-RateLimit-Limit", String(verdict.limit));
-      response.headers.set("X-RateLimit-Remaining", String(verdict.remaining));
-      response.headers.set("X-RateLimit-Reset", String(verdict.resetAt));
-    }
+    for (const name in info.limits) response.headers.set(name, info.limits[name] ?? "");
     return response;
   }
 
@@ -208,12 +205,13 @@ export function createApp(options: AppOptions): App {
       const id = requestId(request.headers);
       let isUpgraded = false;
       const target = targetOf(request);
-      const info: RequestInfo = {
+      const info: Running = {
         id,
+        limits: {},
         address: () =>
           addressOf(peer.requestIP(request)?.address ?? "unknown", request.headers.get("X-Forwarded-For")),
-        upgrade(upgrade) {
-          isUpgraded = peer.upgrade(request, upgrade);
+        upgrade({ data, headers }) {
+          isUpgraded = peer.upgrade(request, { data, headers: { ...headers, ...info.limits } });
           return isUpgraded;
         },
         idleTimeout: (seconds) => peer.timeout(request, seconds),
@@ -246,6 +244,15 @@ export function createApp(options: AppOptions): App {
     },
   };
 }
+
+/** A request while it is answered. `limits` are the headers that tell what is left. */
+type Running = RequestInfo & { limits: Readonly<Record<string, string>> };
+
+const limitHeaders = ({ limit, remaining, resetAt }: Verdict) => ({
+  "X-RateLimit-Limit": String(limit),
+  "X-RateLimit-Remaining": String(remaining),
+  "X-RateLimit-Reset": String(resetAt),
+});
 
 const since = (startedAt: number): number => Math.round((performance.now() - startedAt) * 100) / 100;
 

@@ -75,6 +75,44 @@ describe("what is shown", () => {
   });
 });
 
+describe("CHAT_GUESTS", () => {
+  test("is off unless it is on, and nothing else", () => {
+    expect(loadSettings({}, {}).config.chatGuests).toBe(false);
+    expect(loadSettings({}, { CHAT_GUESTS: "off" }).config.chatGuests).toBe(false);
+    expect(loadSettings({}, { CHAT_GUESTS: "on" }).config.chatGuests).toBe(true);
+    expect(shown({}, "CHAT_GUESTS")).toEqual({ name: "CHAT_GUESTS", value: "off", source: "default" });
+    expect(problemsOf({ CHAT_GUESTS: "true" })).toEqual([expect.stringMatching(/^CHAT_GUESTS: .*on.*off/)]);
+  });
+
+  test("a misspelt name is told", () => {
+    expect(loadSettings({}, { CHAT_GUEST: "on" }).warnings).toEqual([
+      "CHAT_GUEST is not a setting; did you mean CHAT_GUESTS?",
+    ]);
+  });
+});
+
+describe("RATE_LIMIT_MESSAGES", () => {
+  const limitOf = (env: Record<string, string>) => loadSettings({}, env).config.limitMessages;
+
+  test("is ten in ten seconds, or what is given, or nothing without limits", () => {
+    expect(limitOf({})).toEqual({ points: 10, windowMs: 10_000 });
+    expect(limitOf({ RATE_LIMIT_MESSAGES: "3/1m" })).toEqual({ points: 3, windowMs: 60_000 });
+    expect(limitOf({ RATE_LIMIT: "off" })).toBeNull();
+    expect(limitOf({ RATE_LIMIT: "off", RATE_LIMIT_MESSAGES: "3/1m" })).toBeNull();
+    expect(shown({ RATE_LIMIT_MESSAGES: "3/1m" }, "RATE_LIMIT_MESSAGES")).toEqual({
+      name: "RATE_LIMIT_MESSAGES",
+      value: "3/60s",
+      source: "environment",
+    });
+  });
+
+  test.each(["10", "0/10s", "10/10", "10/10 s", "off"])("%s is a problem of the settings", (text) => {
+    expect(problemsOf({ RATE_LIMIT_MESSAGES: text })).toEqual([
+      "RATE_LIMIT_MESSAGES: must be written like 10/15m: a number, and a window in s, m or h",
+    ]);
+  });
+});
+
 describe("S3_REGION", () => {
   const before = process.env.AWS_REGION;
   let restore: () => void;

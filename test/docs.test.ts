@@ -214,7 +214,7 @@ describe("in the executable, started somewhere else", () => {
         const operations = Object.values(openApiDocument().paths ?? {}).flatMap((item) => Object.keys(item));
         // One that two APIs share is shown under both.
         expect(await page.locator(".opblock").count()).toBe(operations.length + 2);
-        expect(await page.locator(".opblock-tag").count()).toBe(6);
+        expect(await page.locator(".opblock-tag").count()).toBe(7);
         expect(await page.locator(".title").first().textContent()).toContain("Guildhall");
         expect(await wrongs()).toEqual([]);
         expect(asked).toContain(`${address()}/openapi.json`);

@@ -1,12 +1,30 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mailedSecrets, rateLimits, sessions } from "../db/schema.ts";
+import { asc } from "drizzle-orm";
+import {
+  mailedSecrets,
+  messages,
+  rateLimits,
+  roomPeople,
+  rooms,
+  sessions,
+  socketTickets,
+} from "../db/schema.ts";
 import { createHousekeeping, type Housekeeping, sweep } from "../src/domain/housekeeping.ts";
 import { accountOf, type Member, member } from "./accounts/people.ts";
 import { eventually } from "./adapters/eventually.ts";
-import { startTestApp, type TestApp } from "./support/app.ts";
+import { type Answer, startTestApp, type TestApp } from "./support/app.ts";
 
 const HOUR = 60 * 60_000;
-const NOTHING = { sessions: 0, mailedSecrets: 0, rateLimits: 0 };
+const MINUTE = 60_000;
+const NOTHING = {
+  sessions: 0,
+  mailedSecrets: 0,
+  rateLimits: 0,
+  socketTickets: 0,
+  messages: 0,
+  rooms: 0,
+  guests: 0,
+};
 
 let app: TestApp;
 let ann: Member;
@@ -129,6 +147,129 @@ describe("a sweep", () => {
     expect(await keys()).toEqual(before);
   });
 
+  test("deletes tickets of sockets that have expired, and no others", async () => {
+    const [sessionId = ""] = living;
+    await app.core.db.insert(socketTickets).values([
+      { hash: "before", sessionId, expiresAt: app.now - 1 },
+      { hash: "now", sessionId, expiresAt: app.now },
+      { hash: "still", sessionId, expiresAt: app.now + 1 },
+    ]);
+    expect(await sweep(app.core)).toEqual({ ...NOTHING, socketTickets: 2 });
+    const left = await app.core.db.select({ hash: socketTickets.hash }).from(socketTickets);
+    expect(left).toEqual([{ hash: "still" }]);
+  });
+
+  test("deletes what rooms knew of guests a day ago, but no mute or ban that holds", async () => {
+    const [room] = await app.core.db
+      .insert(rooms)
+      .values({ key: "1", isNumber: true, name: "room", createdAt: app.now })
+      .returning();
+    const roomId = room?.id ?? 0;
+    const guest = (userId: number, more: object) => ({ roomId, userId, ...more });
+    await app.core.db.insert(roomPeople).values([
+      guest(-1, { saidAt: app.now - 24 * HOUR }),
+      guest(-2, { saidAt: app.now - 24 * HOUR + 1 }),
+      guest(-3, { mutedUntil: app.now }),
+      guest(-4, { mutedUntil: app.now + 1 }),
+      guest(-5, { bannedUntil: app.now + 1 }),
+      guest(accountId, { saidAt: app.now - 48 * HOUR }),
+    ]);
+    expect(await sweep(app.core)).toEqual({ ...NOTHING, guests: 2 });
+    const left = await app.core.db.select({ id: roomPeople.userId }).from(roomPeople);
+    expect(left.map(({ id }) => id).sort()).toEqual([-2, -4, -5, accountId].sort());
+  });
+
+  describe("of deleted rooms", () => {
+    const call = async (method: string, path: string, body?: object) =>
+      must(await app.call(method, path, { token: ann.token, ...(body === undefined ? {} : { body }) }));
+    const must = (answer: Answer) => {
+      if (answer.status < 300) return answer;
+      throw new Error(`${answer.status} ${JSON.stringify(answer.body)}`);
+    };
+    const messageIds = async () =>
+      (await app.core.db.select({ id: messages.id }).from(messages).orderBy(asc(messages.id))).map(
+        ({ id }) => id,
+      );
+    const roomNames = async () =>
+      (await app.core.db.select({ name: rooms.name }).from(rooms).orderBy(asc(rooms.id))).map(
+        ({ name }) => name,
+      );
+
+    beforeEach(async () => {
+      for (const id of ["gone", "kept"]) {
+        await call("POST", "/ws/create-room", { id, name: id });
+        await call("POST", `/ws/rooms/${id}/messages`, { content: `in ${id}` });
+      }
+    });
+
+    test("deletes what was said there and what was known of people, ten minutes after the deletion", async () => {
+      const kept = (await call("GET", "/ws/rooms/kept/messages")).body.messages[0].id;
+      await call("DELETE", "/ws/rooms/gone");
+      await call("POST", "/ws/rooms/kept/messages", { content: "later" });
+      app.now += 10 * MINUTE;
+      expect(await sweep(app.core)).toEqual(NOTHING);
+      expect(await messageIds()).toHaveLength(4);
+      app.now += 1;
+      expect(await sweep(app.core)).toEqual({ ...NOTHING, messages: 2, rooms: 1 });
+      expect([await messageIds(), await roomNames()]).toEqual([[kept, 4], ["kept"]]);
+      expect(await app.core.db.select({ roomId: roomPeople.roomId }).from(roomPeople)).toEqual([
+        { roomId: 2 },
+      ]);
+      expect(await sweep(app.core)).toEqual(NOTHING);
+    });
+
+    test("a new room under the same id is another one", async () => {
+      await call("DELETE", "/ws/rooms/gone");
+      await call("POST", "/ws/create-room", { id: "gone", name: "new" });
+      await call("POST", "/ws/rooms/gone/messages", { content: "in the new one" });
+      app.now += 11 * MINUTE;
+      expect(await sweep(app.core)).toEqual({ ...NOTHING, messages: 2, rooms: 1 });
+      expect(await roomNames()).toEqual(["kept", "new"]);
+      const { body } = await call("GET", "/ws/rooms/gone/messages");
+      expect(body.messages.map(({ content }: { content: string }) => content)).toEqual(["in the new one"]);
+    });
+
+    test("ids go on after them, and are not used again", async () => {
+      await call("DELETE", "/ws/rooms/gone");
+      const newest = (await messageIds()).at(-1) ?? 0;
+      app.now += 11 * MINUTE;
+      await sweep(app.core);
+      expect((await messageIds()).at(-1)).toBeLessThan(newest);
+      const said = await call("POST", "/ws/rooms/kept/messages", { content: "later" });
+      expect(said.body.id).toBe(newest + 1);
+    });
+
+    test.each([498, 499, 1_200])("deletes %i messages, pausing after every 500", async (count) => {
+      const row = { roomId: 1, kind: "message" as const, userId: accountId, username: "ann", content: "x" };
+      for (let from = 0; from < count; from += 500) {
+        const page = Array.from({ length: Math.min(500, count - from) }, () => ({ ...row, sentAt: app.now }));
+        await app.core.db.insert(messages).values(page);
+      }
+      await call("DELETE", "/ws/rooms/gone");
+      app.now += 11 * MINUTE;
+      app.slept.length = 0;
+      // With what was said before, and the deletion itself.
+      expect(await sweep(app.core)).toEqual({ ...NOTHING, messages: count + 2, rooms: 1 });
+      expect(app.slept).toHaveLength(Math.floor((count + 2) / 500));
+      expect(await messageIds()).toEqual([2]);
+    });
+
+    test("an aborted sweep leaves the room until all of it is gone", async () => {
+      const row = { roomId: 1, kind: "message" as const, userId: accountId, username: "ann", content: "x" };
+      for (const _page of [1, 2]) {
+        const page = Array.from({ length: 400 }, () => ({ ...row, sentAt: app.now }));
+        await app.core.db.insert(messages).values(page);
+      }
+      await call("DELETE", "/ws/rooms/gone");
+      app.now += 11 * MINUTE;
+      const ending = new AbortController();
+      const core = { ...app.core, sleep: async () => ending.abort() };
+      expect(await sweep(core, ending.signal)).toEqual({ ...NOTHING, messages: 500 });
+      expect(await roomNames()).toEqual(["gone", "kept"]);
+      expect(await sweep(app.core)).toEqual({ ...NOTHING, messages: 302, rooms: 1 });
+    });
+  });
+
   test.each([499, 500, 501, 1_700])("deletes %i of each, pausing after every 500", async (rows) => {
     await addExpired(rows);
     for (let from = 0; from < rows; from += 500) {
@@ -137,7 +278,12 @@ describe("a sweep", () => {
       await app.core.db.insert(rateLimits).values(names.map((key) => ({ key, points: 1, expiresAt: 1 })));
     }
     app.slept.length = 0;
-    expect(await sweep(app.core)).toEqual({ sessions: rows, mailedSecrets: rows, rateLimits: rows });
+    expect(await sweep(app.core)).toEqual({
+      ...NOTHING,
+      sessions: rows,
+      mailedSecrets: rows,
+      rateLimits: rows,
+    });
     expect(app.slept).toHaveLength(3 * Math.floor(rows / 500));
     expect(await sessionIds()).toEqual(living);
     expect(await sweep(app.core)).toEqual(NOTHING);

@@ -47,10 +47,11 @@ export async function serve(flags: Flags): Promise<void> {
   // From here on: a stop may come before everything is there.
   onStop(log, async () => {
     stopping = true;
-    await app?.closeSockets();
+    // It begins with closing them, which is what the server waits for; the rest is a farewell to other nodes.
+    const farewell = app?.closeSockets();
     const drained = server?.stop();
     const cut = setTimeout(() => server?.stop(true), REQUESTS_GRACE_MS);
-    await Promise.all([drained, producer?.stop(JOBS_GRACE_MS)]);
+    await Promise.all([drained, producer?.stop(JOBS_GRACE_MS), soon(farewell)]);
     clearTimeout(cut);
     await Promise.all([app?.close(), housekeeping?.stop()]);
     await composition?.close();
@@ -73,7 +74,7 @@ export async function serve(flags: Flags): Promise<void> {
     allowed: config.corsOrigins,
     host: config.host,
   });
-  app = createApp({
+  const made = createApp({
     core,
     origins,
     addressOf,
@@ -83,7 +84,9 @@ export async function serve(flags: Flags): Promise<void> {
     logRequest,
     isStopping: () => stopping,
   });
-  await app.start();
+  // Nothing is answered before: sockets must not be opened while it is not known where the log ends.
+  await made.start();
+  app = made;
 
   if (config.workerConcurrency > 0) {
     const renderers = createRenderers(config.workerConcurrency, { log });
@@ -96,6 +99,9 @@ export async function serve(flags: Flags): Promise<void> {
   housekeeping.start();
   process.stdout.write(banner({ config, publicUrl: publicUrl(), hasAdmin: await roles.hasAdmin(core) }));
 }
+
+/** Waits for it, but not for long. */
+const soon = (promise: Promise<void> | undefined) => Promise.race([promise, Bun.sleep(REQUESTS_GRACE_MS)]);
 
 /** The app is asked for at each request: it is made when the port is known. */
 function listen({ host, port }: Config, app: () => App | undefined) {

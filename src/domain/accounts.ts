@@ -441,7 +441,7 @@ export async function deactivate(
   if (actor !== null) await permissions.requireToWrite(core, actor, id);
   const { uuid } = await getActive(core, id);
   const now = core.clock();
-  await permissions.keepingAnAdmin(() =>
+  await permissions.keepingAnAdmin(core, () =>
     core.db.batch([
       permissions.notingAdmins(core),
       core.db
@@ -454,7 +454,6 @@ export async function deactivate(
       permissions.checkingAdmins(core),
     ]),
   );
-  tellEnded(core);
 }
 
 /** Undoes a deactivation; its sessions stay ended. For who may write users. Throws `forbidden`, `accountNotFound`. */

@@ -40,7 +40,7 @@ export type Nudge =
   | { readonly kind: "messages" }
   /** Who is in a room has changed. */
   | { readonly kind: "presence"; readonly roomId: number }
-  /** Sessions have ended, or accounts were deactivated. */
+  /** Sessions have ended, or somebody may do less than before. */
   | { readonly kind: "sessions" }
   /** Somebody is typing: the one thing that is carried, since nothing is lost with it. */
   | {

@@ -9,8 +9,10 @@ import {
   groups,
   invitations,
   mailedSecrets,
+  messages,
   posts,
   reportTasks,
+  roomPeople,
   sessions,
 } from "../../db/schema.ts";
 import type { Account } from "./accounts.ts";
@@ -76,6 +78,8 @@ const TABLES: readonly Exported[] = [
   { section: "posts", table: posts, key: posts.id, owners: [posts.authorId] },
   { section: "comments", table: comments, key: comments.id, owners: [comments.authorId] },
   { section: "likes", table: commentLikes, key: commentLikes.commentId, owners: [commentLikes.accountId] },
+  { section: "messages", table: messages, key: messages.id, owners: [messages.userId] },
+  { section: "rooms", table: roomPeople, key: roomPeople.roomId, owners: [roomPeople.userId] },
   { section: "invitations", table: invitations, key: invitations.code, owners: [invitations.createdBy] },
   {
     section: "mailedSecrets",

@@ -78,7 +78,7 @@ export async function change(
   await requireToGive(core, actor, [...before.roles, ...wanted]);
   if (wanted.length > 0) await requireStrongMembers(core, id);
   try {
-    await permissions.keepingAnAdmin(() =>
+    await permissions.keepingAnAdmin(core, () =>
       core.db.batch([
         permissions.notingAdmins(core),
         core.db.update(groups).set({ name: group.name }).where(eq(groups.id, id)),
@@ -105,7 +105,7 @@ export async function remove(core: Core, actor: Account, id: number, address: st
   await permissions.require(core, actor, "roles.manage");
   const group = await get(core, id);
   await requireToGive(core, actor, group.roles);
-  await permissions.keepingAnAdmin(() =>
+  await permissions.keepingAnAdmin(core, () =>
     core.db.batch([
       permissions.notingAdmins(core),
       core.db.delete(groups).where(eq(groups.id, id)),
@@ -145,7 +145,7 @@ export async function assign(
     actor,
     [...before, ...wanted].flatMap((group) => group.roles),
   );
-  await permissions.keepingAnAdmin(() =>
+  await permissions.keepingAnAdmin(core, () =>
     core.db.batch([
       permissions.notingAdmins(core),
       core.db.delete(accountGroups).where(eq(accountGroups.accountId, account.id)),

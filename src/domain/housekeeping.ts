@@ -5,6 +5,9 @@ const HOUR_MS = 60 * 60_000;
 const FIRST_AFTER_MS = 60_000;
 const ENDED_SESSIONS_KEPT_MS = 72 * HOUR_MS;
 const EXPIRED_SECRETS_KEPT_MS = 24 * HOUR_MS;
+// By then every node has read that the room is gone, and has closed the sockets in it.
+const DELETED_ROOMS_KEPT_MS = 10 * 60_000;
+const GUESTS_KEPT_MS = 24 * HOUR_MS;
 const MAX_DELETED_AT_ONCE = 500;
 // Whoever waits to write comes in between.
 const PAUSE_MS = 10;
@@ -14,6 +17,12 @@ export type Swept = {
   readonly sessions: number;
   readonly mailedSecrets: number;
   readonly rateLimits: number;
+  readonly socketTickets: number;
+  /** Of deleted rooms, as are the rooms. */
+  readonly messages: number;
+  readonly rooms: number;
+  /** What rooms knew of guests, who do not come back under the same number. */
+  readonly guests: number;
 };
 
 /** Deletes what nothing asks for any more, in small batches; an aborted sweep ends after the batch that runs. */
@@ -21,6 +30,8 @@ export async function sweep(core: Core, signal?: AbortSignal): Promise<Swept> {
   const now = core.clock();
   const endedBefore = now - ENDED_SESSIONS_KEPT_MS;
   const expiredBefore = now - EXPIRED_SECRETS_KEPT_MS;
+  // The last thing in a deleted room is its deletion.
+  const deletedAt = sql`(SELECT sent_at FROM messages WHERE room_id = rooms.id ORDER BY id DESC LIMIT 1)`;
   return {
     sessions: await deleteAll(
       core,
@@ -38,6 +49,31 @@ export async function sweep(core: Core, signal?: AbortSignal): Promise<Swept> {
       core,
       sql`DELETE FROM rate_limits WHERE key IN (SELECT key FROM rate_limits
         WHERE expires_at <= ${now} LIMIT ${MAX_DELETED_AT_ONCE}) RETURNING 1`,
+      signal,
+    ),
+    socketTickets: await deleteAll(
+      core,
+      sql`DELETE FROM socket_tickets WHERE hash IN (SELECT hash FROM socket_tickets
+        WHERE expires_at <= ${now} LIMIT ${MAX_DELETED_AT_ONCE}) RETURNING 1`,
+      signal,
+    ),
+    messages: await deleteAll(
+      core,
+      sql`DELETE FROM messages WHERE id IN (SELECT messages.id FROM rooms CROSS JOIN messages ON room_id = rooms.id
+        WHERE rooms.key IS NULL AND ${deletedAt} < ${now - DELETED_ROOMS_KEPT_MS} LIMIT ${MAX_DELETED_AT_ONCE}) RETURNING 1`,
+      signal,
+    ),
+    rooms: await deleteAll(
+      core,
+      sql`DELETE FROM rooms WHERE id IN (SELECT id FROM rooms WHERE key IS NULL
+        AND NOT EXISTS (SELECT 1 FROM messages WHERE room_id = rooms.id) LIMIT ${MAX_DELETED_AT_ONCE}) RETURNING 1`,
+      signal,
+    ),
+    guests: await deleteAll(
+      core,
+      sql`DELETE FROM room_people WHERE rowid IN (SELECT rowid FROM room_people WHERE user_id < 0
+        AND max(coalesce(said_at, 0) + ${GUESTS_KEPT_MS}, coalesce(muted_until, 0), coalesce(banned_until, 0)) <= ${now}
+        LIMIT ${MAX_DELETED_AT_ONCE}) RETURNING 1`,
       signal,
     ),
   };

@@ -4,16 +4,22 @@ import { createMessageLog } from "./message-log.ts";
 import type { LogEntry, Said, Since } from "./messages.ts";
 import * as messages from "./messages.ts";
 import { actOf } from "./moderation.ts";
+import { misnamed } from "./name-watch.ts";
+import { createPlaces, type Member, type Place, type Waiting } from "./places.ts";
 import { createPresence } from "./presence.ts";
 import type { Broadcast, Connection, Ending, RoomEvent, Somebody } from "./room-events.ts";
+import { createRoomGuard } from "./room-guard.ts";
 import type { Access, Person, Room } from "./rooms.ts";
 import * as rooms from "./rooms.ts";
 import { createSessionWatch } from "./session-watch.ts";
-import { createTurns } from "./turns.ts";
+import { createTurns, inOrder } from "./turns.ts";
 
 /** One socket's place in a room. */
 export interface Seat {
-  /** Commits and tells a message; answers the stored one. Throws as `Hub.say` does. */
+  /**
+   * Commits a message, and tells it to everybody in the room; one that was stored before is told to this socket
+   * alone. Throws as `Hub.say` does, and `unavailable` when the socket is gone.
+   */
   say(content: string, key: string | null): Promise<Said>;
   typing(): void;
   /** Everything up to this message was read. */
@@ -23,13 +29,14 @@ export interface Seat {
 }
 
 export interface Hub {
+  /** To be awaited before anything else is asked. */
   start(): Promise<void>;
   /**
-   * Takes a place in a room for who may enter it. Throws `tooManySockets`. What the room has to tell comes to the
-   * connection by itself; when it cannot be read the connection is closed as `unavailable`.
+   * Takes a place in a room for who may enter it. Throws as `requirePlace` does. What the room has to tell comes to
+   * the connection by itself; when it cannot be read the connection is closed as `unavailable`.
    */
   join(connection: Connection, access: Access, since: Since | null): Seat;
-  /** Throws what `join` would, and `unavailable` once stopped, so that no socket is opened in vain. */
+  /** Throws `tooManySockets`, `overloaded`, and `unavailable` once stopped, so that no socket is opened in vain. */
   requirePlace(person: Person, room: Room): void;
   /**
    * Commits a message, then tells it to everybody in the room. Throws `rateLimited`, `muted`, `roomReadOnly`,
@@ -44,8 +51,6 @@ export interface Hub {
   stop(): Promise<void>;
 }
 
-export const MAX_SOCKETS_PER_PERSON_AND_ROOM = 5;
-export const MAX_ROOMS_PER_PERSON = 128;
 // A welcome names no more; everybody can still be asked for.
 const MAX_MEMBERS_TOLD = 1_000;
 const TYPING_EVERY_MS = 3_000;
@@ -54,38 +59,30 @@ const BUSY_WRITES = 500;
 // What a newcomer may have to be told while its history is read.
 const MAX_KEPT = 2_000;
 const TICK_MS = 1_000;
-const MAX_UNANSWERED = 32;
-
-/** A newcomer until it follows the room: `seenId` is the last entry it was told; null while its history is read. */
-type Waiting = { seenId: number | null; readonly kept: LogEntry[] };
-
-type Member = { readonly person: Person; access: Access; readonly sockets: Set<Connection>; typedAt: number };
-
-type Place = {
-  room: Room;
-  readonly members: Map<number, Member>;
-  readonly waiting: Map<Connection, Waiting>;
-};
+const NAMES_EVERY_MS = 10_000;
 
 /** Who is where, and who is told what. Knows no transport: `broadcast` and the connections are given to it. */
 export function createHub(core: Core, broadcast: Broadcast): Hub {
-  const places = new Map<number, Place>();
-  const roomsOf = new Map<number, number>();
+  const places = createPlaces();
   const turns = createTurns(core);
+  const guard = createRoomGuard(core);
   const log = createMessageLog(core, heard);
   const presence = createPresence(core, announce);
-  const watch = createSessionWatch(core, (ended) =>
-    closeWhere(({ session }) => session !== null && ended.has(session.id), "sessionEnded"),
-  );
+  const watch = createSessionWatch(core, async (ended) => {
+    if (ended.size > 0) {
+      closeWhere(({ session }) => session !== null && ended.has(session.id), "sessionEnded");
+    }
+    await guard.checkPrivileged(places.all());
+  });
   let unsubscribe = () => {};
-  let ticker: Timer | undefined;
+  const tickers: Timer[] = [];
   let stopped = false;
 
   // --- telling
 
   function announce(roomId: number, event: RoomEvent): void {
     const place = places.get(roomId);
-    if (place === undefined) return;
+    if (place === undefined || place.isClosing) return;
     broadcast(place.room, event);
     for (const [connection, { seenId }] of place.waiting) {
       if (seenId !== null) connection.tell(place.room, event);
@@ -102,11 +99,10 @@ export function createHub(core: Core, broadcast: Broadcast): Hub {
       if (waiting.seenId === null) keep(connection, waiting, entry);
       else if (entry.id >= waiting.seenId) {
         if (entry.id > waiting.seenId && event !== null) connection.tell(place.room, event);
-        place.waiting.delete(connection);
-        connection.follow(place.room);
+        follow(place, connection);
       }
     }
-    if (entry.kind === "moderation") void moderate(place, entry);
+    if (entry.kind === "moderation") guard.act(place, entry);
   }
 
   function keep(connection: Connection, { kept }: Waiting, entry: LogEntry): void {
@@ -114,50 +110,47 @@ export function createHub(core: Core, broadcast: Broadcast): Hub {
     if (kept.length > MAX_KEPT) connection.close("tooSlow");
   }
 
+  function follow(place: Place, connection: Connection): void {
+    place.waiting.delete(connection);
+    connection.follow(place.room);
+  }
+
   // --- joining and leaving
+
+  function requirePlace(person: Person, room: Room): void {
+    if (stopped) throw new DomainError("unavailable", "The server is stopping. Connect again.");
+    places.requireFree(person, room);
+  }
 
   function join(connection: Connection, access: Access, since: Since | null): Seat {
     const { person } = connection;
     requirePlace(person, access.room);
-    const place = places.get(access.room.id) ?? opened(access.room);
-    const member = place.members.get(person.id) ?? arrived(place, person, access);
-    member.sockets.add(connection);
-    const waiting: Waiting = { seenId: null, kept: [] };
+    const { place, member } = places.enter(connection, access);
+    const waiting: Waiting = { seenId: null, kept: [], repeated: [] };
     place.waiting.set(connection, waiting);
     welcome(place, member, connection, waiting, since).catch((error: unknown) => {
       core.log.warn({ err: error }, "somebody could not be welcomed");
       connection.close("unavailable");
     });
+
+    async function sayHere(content: string, key: string | null): Promise<Said> {
+      // What waited for its turn when the socket was closed is not said any more.
+      if (!member.sockets.has(connection)) throw new DomainError("unavailable", "The connection is closed.");
+      const said = await say(member.access, person, content, key);
+      if (!said.isNew) repeat(place, connection, said.entry);
+      return said;
+    }
+
     return {
-      say: inTurn((content, key) => say(member.access, person, content, key)),
+      // A remote database may answer two writes in either order: there each waits for the one before.
+      say: core.db.kind === "local" ? sayHere : inOrder(sayHere),
       typing: () => typing(place, member),
-      read: (id) => messages.markRead(core, place.room.id, person.id, id),
+      async read(id) {
+        // What a guest has read is asked for by nobody.
+        if (person.account !== null) await messages.markRead(core, place.room.id, person.id, id);
+      },
       leave: () => leave(place, member, connection),
     };
-  }
-
-  function requirePlace(person: Person, room: Room): void {
-    if (stopped) throw new DomainError("unavailable", "The server is stopping. Connect again.");
-    const member = places.get(room.id)?.members.get(person.id);
-    if ((member?.sockets.size ?? 0) >= MAX_SOCKETS_PER_PERSON_AND_ROOM) {
-      throw tooMany(`You have ${MAX_SOCKETS_PER_PERSON_AND_ROOM} connections to this room already.`);
-    }
-    if (member === undefined && (roomsOf.get(person.id) ?? 0) >= MAX_ROOMS_PER_PERSON) {
-      throw tooMany(`You are in ${MAX_ROOMS_PER_PERSON} rooms already.`);
-    }
-  }
-
-  function opened(room: Room): Place {
-    const place: Place = { room, members: new Map(), waiting: new Map() };
-    places.set(room.id, place);
-    return place;
-  }
-
-  function arrived(place: Place, person: Person, access: Access): Member {
-    const member: Member = { person, access, sockets: new Set(), typedAt: 0 };
-    place.members.set(person.id, member);
-    roomsOf.set(person.id, (roomsOf.get(person.id) ?? 0) + 1);
-    return member;
   }
 
   /**
@@ -172,23 +165,15 @@ export function createHub(core: Core, broadcast: Broadcast): Hub {
     since: Since | null,
   ): Promise<void> {
     const { person } = member;
-    const isGone = () => !member.sockets.has(connection);
-    await presence.ready(place.room.id);
+    await presence.enter(place.room.id);
     const start = await messages.start(core, place.room.id, since);
-    // Read after the history, so that it knows what that has of moderation; later entries are kept.
-    const access = await rooms.lookAgain(core, place.room.id, person.id);
-    if (isGone()) return;
-    // It may have changed since the socket was let in.
-    if (access === null) return connection.close("roomGone");
-    const stays = await mayStay(access, person);
-    if (isGone()) return;
-    if (!stays) return connection.close("removed");
-    member.access = access;
-    place.room = access.room;
+    // Read after the history: it may have changed since the socket was let in, and later entries are kept.
+    const stays = await guard.lookAgain(place, member);
+    if (!stays || !member.sockets.has(connection)) return;
     const you = { id: person.id, username: person.username };
-    const present = presence.peopleIn(place.room.id);
-    const others = present.filter(({ id }) => id !== you.id).slice(0, MAX_MEMBERS_TOLD - 1);
-    connection.welcome({ room: place.room, you, members: [...others, you], ...start });
+    const others = presence.peopleIn(place.room.id).filter(({ id }) => id !== you.id);
+    const members = [...others.slice(0, MAX_MEMBERS_TOLD - 1), you];
+    connection.welcome({ room: place.room, you, members, ...start });
     for (const messageId of start.removedIds) connection.tell(place.room, { kind: "deleted", messageId });
     let seenId = start.newestId;
     for (const entry of waiting.kept.splice(0)) {
@@ -196,129 +181,90 @@ export function createHub(core: Core, broadcast: Broadcast): Hub {
       seenId = entry.id;
       const event = eventOf(entry);
       if (event !== null) connection.tell(place.room, event);
-      if (entry.kind === "moderation") void moderate(place, entry);
+      if (entry.kind === "moderation" && !guard.actOn(place, member, connection, entry)) return;
     }
     waiting.seenId = seenId;
+    member.sockets.set(connection, seenId);
     presence.arrived(place.room.id, you);
-    if (log.toldId < seenId || isGone()) return;
-    place.waiting.delete(connection);
-    connection.follow(place.room);
+    for (const message of waiting.repeated.splice(0)) repeat(place, connection, message);
+    if (log.toldId >= seenId && member.sockets.has(connection)) follow(place, connection);
   }
 
   function leave(place: Place, member: Member, connection: Connection): void {
-    if (!member.sockets.delete(connection)) return;
-    place.waiting.delete(connection);
-    if (member.sockets.size > 0) return;
-    const { person } = member;
-    place.members.delete(person.id);
-    const left = (roomsOf.get(person.id) ?? 1) - 1;
-    if (left === 0) roomsOf.delete(person.id);
-    else roomsOf.set(person.id, left);
-    presence.left(place.room.id, { id: person.id, username: person.username });
-    if (place.members.size > 0) return;
-    places.delete(place.room.id);
-    presence.forget(place.room.id);
+    const ended = places.leave(place, member, connection);
+    if (ended === null || ended === "socket") return;
+    const { id, username } = member.person;
+    presence.left(place.room.id, { id, username });
+    if (ended === "place") presence.forget(place.room.id);
   }
 
   // --- speaking
 
-  type Say = Seat["say"];
-
-  /** A remote database may answer two writes in either order: there each waits for the one before. */
-  function inTurn(sayNow: Say): Say {
-    if (core.db.kind === "local") return sayNow;
-    let last: Promise<unknown> = Promise.resolve();
-    let unanswered = 0;
-    return async function sayInTurn(content, key) {
-      if (unanswered >= MAX_UNANSWERED)
-        throw new DomainError("rateLimited", "Wait for what you have said before.");
-      unanswered += 1;
-      const said = last
-        .then(() => sayNow(content, key))
-        .finally(() => {
-          unanswered -= 1;
-        });
-      last = said.catch(() => {});
+  async function say(access: Access, person: Person, content: string, key: string | null): Promise<Said> {
+    try {
+      const isSlowed = await requireVoice(access, person);
+      const said = await messages.append(core, access, person, content, key, isSlowed);
+      if (said.isNew) {
+        log.committed(said.entry);
+        core.bus.publish(NEW_MESSAGES, "others");
+      }
       return said;
-    };
+    } catch (error) {
+      // What was stored before is answered, whatever has come in between.
+      if (!(error instanceof DomainError) || key === null) throw error;
+      const entry = await messages.storedUnder(core, access.room.id, person, key);
+      if (entry === null) throw error;
+      return { entry, isNew: false };
+    }
   }
 
-  async function say(access: Access, person: Person, content: string, key: string | null): Promise<Said> {
-    const { room, role, mutedUntil } = access;
+  /** Throws when this person may not speak now; else whether the room's slow mode holds for them. */
+  async function requireVoice({ room, role, mutedUntil }: Access, person: Person): Promise<boolean> {
     const isMuted = mutedUntil > core.clock();
     const isSilent = room.isReadOnly && role === null;
-    if ((isMuted || isSilent) && !(await rooms.moderatesAll(core, person))) {
-      if (isMuted) throw new DomainError("muted", "You are muted in this room.");
+    const isSlow = room.slowModeSeconds > 0 && role === null;
+    if (!isMuted && !isSilent && !isSlow) {
+      turns.take(person);
+      return false;
+    }
+    const isFree = await rooms.moderatesAll(core, person);
+    if (isMuted && !isFree) throw new DomainError("muted", "You are muted in this room.");
+    if (isSilent && !isFree) {
       throw new DomainError("roomReadOnly", "In this room only its moderators may write.");
     }
-    turns.take(person.id);
-    const said = await messages.append(core, access, person, content, key);
-    if (said.isNew) {
-      log.committed(said.entry);
-      core.bus.publish(NEW_MESSAGES, "others");
+    turns.take(person);
+    return isSlow && !isFree;
+  }
+
+  /** A stored message as the answer to who sent it again, but not before what came before it. */
+  function repeat(place: Place, connection: Connection, entry: LogEntry): void {
+    const waiting = place.waiting.get(connection);
+    if (waiting?.seenId === null) waiting.repeated.push(entry);
+    // Another node has stored it, and it will be told to everybody here when its turn comes.
+    else if (entry.id <= Math.max(log.toldId, waiting?.seenId ?? 0)) {
+      connection.tell(place.room, { kind: "message", message: entry });
     }
-    return said;
   }
 
   function typing(place: Place, member: Member): void {
     const now = core.clock();
-    if (now - member.typedAt < TYPING_EVERY_MS || member.access.mutedUntil > now) return;
-    if (core.db.counters().queued > BUSY_WRITES) return;
+    const { room, role, mutedUntil } = member.access;
+    if (now - member.typedAt < TYPING_EVERY_MS || mutedUntil > now) return;
+    if ((room.isReadOnly && role === null) || core.db.counters().queued > BUSY_WRITES) return;
     member.typedAt = now;
     const { id, username } = member.person;
     announce(place.room.id, { kind: "typing", person: { id, username } });
     core.bus.publish({ kind: "typing", roomId: place.room.id, userId: id, username }, "others");
   }
 
-  // --- moderation
-
-  async function mayStay(access: Access, person: Person): Promise<boolean> {
-    try {
-      await rooms.requireEntry(core, access, person);
-      return true;
-    } catch (error) {
-      if (error instanceof DomainError) return false;
-      throw error;
-    }
-  }
-
-  /** What was decided acts at once on who is here. */
-  async function moderate(place: Place, entry: LogEntry): Promise<void> {
-    const { action, id } = actOf(entry);
-    const concerned = action === "room_changed" ? [...place.members.values()] : [place.members.get(id)];
-    if (action === "room_deleted") {
-      for (const member of place.members.values()) closeAll(member, "roomGone");
-      return;
-    }
-    for (const member of concerned) {
-      if (member === undefined) continue;
-      if (action === "kick" || action === "ban") closeAll(member, "removed");
-      else await lookAgain(place, member);
-    }
-  }
-
-  async function lookAgain(place: Place, member: Member): Promise<void> {
-    try {
-      const access = await rooms.lookAgain(core, place.room.id, member.person.id);
-      if (access === null) return closeAll(member, "roomGone");
-      member.access = access;
-      place.room = access.room;
-      if (!(await mayStay(access, member.person))) closeAll(member, "removed");
-    } catch (error) {
-      core.log.warn({ err: error }, "what was decided could not be read");
-      // They are looked at anew when they come back.
-      closeAll(member, "unavailable");
-    }
-  }
-
-  function closeAll(member: Member, ending: Ending): void {
-    for (const connection of [...member.sockets]) connection.close(ending);
-  }
+  // --- closing
 
   function closeWhere(isMeant: (connection: Connection) => boolean, ending: Ending): void {
-    for (const place of [...places.values()]) {
+    for (const place of places.all()) {
       for (const member of [...place.members.values()]) {
-        for (const connection of [...member.sockets]) if (isMeant(connection)) connection.close(ending);
+        for (const connection of [...member.sockets.keys()]) {
+          if (isMeant(connection)) connection.close(ending);
+        }
       }
     }
   }
@@ -328,8 +274,25 @@ export function createHub(core: Core, broadcast: Broadcast): Hub {
     closeWhere(({ session }) => session !== null && session.expiresAt <= now, "sessionEnded");
   }
 
+  /** They come back under their new name, or are told that theirs is taken. */
+  async function closeMisnamed(): Promise<void> {
+    const people = new Map<number, Person>();
+    for (const place of places.all()) {
+      for (const { person } of place.members.values()) people.set(person.id, person);
+    }
+    if (people.size === 0) return;
+    try {
+      const found = await misnamed(core, [...people.values()]);
+      // Not those who have come back meanwhile.
+      closeWhere(({ person }) => found.has(person.id) && people.get(person.id) === person, "unavailable");
+    } catch (error) {
+      if (!stopped) core.log.warn({ err: error }, "the names of who is connected could not be read");
+    }
+  }
+
   function hear(news: News): void {
     if (news.kind === "messages" || news.kind === "missed") log.wake();
+    if (news.kind === "missed") void guard.checkRooms(places.all());
     if (news.kind === "typing") {
       announce(news.roomId, { kind: "typing", person: { id: news.userId, username: news.username } });
     }
@@ -345,7 +308,7 @@ export function createHub(core: Core, broadcast: Broadcast): Hub {
       // What came between the two.
       hear({ kind: "missed" });
       watch.start();
-      ticker = setInterval(closeExpired, TICK_MS);
+      tickers.push(setInterval(closeExpired, TICK_MS), setInterval(closeMisnamed, NAMES_EVERY_MS));
     },
 
     join,
@@ -368,18 +331,18 @@ export function createHub(core: Core, broadcast: Broadcast): Hub {
     async stop() {
       stopped = true;
       unsubscribe();
-      clearInterval(ticker);
+      for (const ticker of tickers) clearInterval(ticker);
       watch.stop();
       log.stop();
+      const farewell = presence.stop();
+      for (const place of places.all()) place.isClosing = true;
       closeWhere(() => true, "stopping");
-      await presence.stop();
+      await farewell;
     },
   };
 }
 
 const NEW_MESSAGES = { kind: "messages" } as const;
-
-const tooMany = (message: string) => new DomainError("tooManySockets", message);
 
 function eventOf(entry: LogEntry): RoomEvent | null {
   switch (entry.kind) {

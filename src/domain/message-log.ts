@@ -26,6 +26,7 @@ export function createMessageLog(core: Core, tell: (entry: LogEntry) => void): M
   let timer: Timer | undefined;
   let isReading = false;
   let isWoken = false;
+  let isStarted = false;
   let stopped = false;
 
   function next(entry: LogEntry): void {
@@ -59,7 +60,7 @@ export function createMessageLog(core: Core, tell: (entry: LogEntry) => void): M
 
   function wake(): void {
     isWoken = true;
-    if (!isReading && !stopped) void read();
+    if (isStarted && !isReading && !stopped) void read();
   }
 
   return {
@@ -68,10 +69,11 @@ export function createMessageLog(core: Core, tell: (entry: LogEntry) => void): M
     },
     async start() {
       toldId = await messages.newestId(core);
+      isStarted = true;
       timer = setInterval(wake, LOOK_EVERY_MS);
     },
     committed(entry) {
-      if (entry.id <= toldId) return;
+      if (entry.id <= toldId || !isStarted) return;
       if (entry.id === toldId + 1) next(entry);
       else wake();
     },

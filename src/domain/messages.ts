@@ -63,24 +63,23 @@ const byKey = prepared((db) =>
 
 /**
  * Commits a message. With a key that this person has used in this room it answers the one that is stored, and
- * `isNew` is false. Throws `slowMode`, and `messageNotFound` where the stored one was removed.
+ * `isNew` is false. Throws `messageNotFound` where the stored one was removed; `slowMode`, if the room's slow mode
+ * holds for this person and it is not their turn.
  */
 export async function append(
   core: Core,
-  { room, role }: Access,
+  { room }: Access,
   person: Person,
   content: string,
   key: string | null,
+  isSlowed: boolean,
 ): Promise<Said> {
-  if (room.slowModeSeconds > 0 && role === null) {
-    const stored = key === null ? null : await storedUnder(core, room.id, person, key);
-    if (stored !== null) return { entry: stored, isNew: false };
-    await takeTurn(core, room.id, person, room.slowModeSeconds);
-  }
   const sentAt = core.clock();
   const row = { roomId: room.id, userId: person.id, username: person.username, content, key, sentAt };
   try {
-    const id = insertedId(await inserting(core.db).run(row));
+    const id = isSlowed
+      ? await appendInTurn(core, row, room.slowModeSeconds)
+      : insertedId(await inserting(core.db).run(row));
     return { entry: { id, kind: "message", removedId: null, ...row }, isNew: true };
   } catch (error) {
     if (key === null || asDatabaseError(error)?.kind !== "unique") throw error;
@@ -90,7 +89,8 @@ export async function append(
   }
 }
 
-async function storedUnder(
+/** The message that this person has stored under this key, if there is one. Throws `messageNotFound` when removed. */
+export async function storedUnder(
   core: Core,
   roomId: number,
   person: Person,
@@ -101,15 +101,29 @@ async function storedUnder(
   return stored ?? null;
 }
 
-/** One message per person in so many seconds, on whichever node. */
-async function takeTurn(core: Core, roomId: number, person: Person, seconds: number): Promise<void> {
-  const now = core.clock();
-  const taken = await core.db.all(sql`INSERT INTO room_people (room_id, user_id, said_at)
-    VALUES (${roomId}, ${person.id}, ${now}) ON CONFLICT (room_id, user_id) DO UPDATE SET said_at = excluded.said_at
-    WHERE said_at IS NULL OR said_at <= ${now - seconds * 1000} RETURNING 1`);
-  if (taken.length > 0) return;
+type NewMessage = Pick<LogEntry, "roomId" | "userId" | "username" | "content" | "key" | "sentAt">;
+
+/** One message per person in so many seconds, on whichever node. The turn is taken with the message or not at all. */
+async function appendInTurn(core: Core, row: NewMessage, seconds: number): Promise<number> {
+  const { roomId, userId, username, content, key, sentAt } = row;
+  const [, appended] = await core.db.batch([
+    core.db.run(sql`INSERT INTO room_people (room_id, user_id, said_at) VALUES (${roomId}, ${userId}, ${sentAt})
+      ON CONFLICT (room_id, user_id) DO UPDATE SET said_at = excluded.said_at
+      WHERE said_at IS NULL OR said_at <= ${sentAt - seconds * 1000}`),
+    core.db.values<
+      [id: number]
+    >(sql`INSERT INTO messages (room_id, kind, user_id, username, content, key, sent_at)
+      SELECT ${roomId}, 'message', ${userId}, ${username}, ${content}, ${key}, ${sentAt} WHERE changes() > 0
+      RETURNING id`),
+  ]);
+  const [id] = appended[0] ?? [];
+  if (id !== undefined) return id;
+  const [last] = await core.db.values<[saidAt: number | null]>(
+    sql`SELECT said_at FROM room_people WHERE room_id = ${roomId} AND user_id = ${userId}`,
+  );
+  const leftMs = (last?.[0] ?? sentAt) + seconds * 1000 - sentAt;
   throw new DomainError("slowMode", `In this room everybody may say something every ${seconds} seconds.`, {
-    retryAfterSeconds: seconds,
+    retryAfterSeconds: Math.max(1, Math.ceil(leftMs / 1000)),
   });
 }
 
@@ -183,6 +197,20 @@ export type Start = {
   readonly newestId: number;
 };
 
+// Of what a newcomer is sent at once: who reads slowly must be able to get through it.
+const MAX_HISTORY_BYTES = 256 * 1024;
+const BYTES_BESIDES_CONTENT = 256;
+
+/** The newest of these that are not too much together. */
+function fitting(entries: readonly LogEntry[]): readonly LogEntry[] {
+  let bytes = 0;
+  const last = entries.findLastIndex(({ content }) => {
+    bytes += Buffer.byteLength(JSON.stringify(content)) + BYTES_BESIDES_CONTENT;
+    return bytes > MAX_HISTORY_BYTES;
+  });
+  return entries.slice(last + 1);
+}
+
 /** What somebody who joins has to be told, as it stands at one moment. */
 export async function start(core: Core, roomId: number, since: Since | null): Promise<Start> {
   const [newest, epochs, latest, missed] = await core.db.batch([
@@ -205,10 +233,14 @@ export async function start(core: Core, roomId: number, since: Since | null): Pr
   const newestId = newest[0]?.id ?? 0;
   const epoch = epochs[0]?.epoch ?? "";
   const isOther = since !== null && since.epoch !== null && since.epoch !== epoch;
-  const isGap = since !== null && (isOther || since.id > newestId || missed.length > MAX_REPLAYED);
-  if (since === null || isGap) return { history: latest.reverse(), removedIds: [], isGap, epoch, newestId };
+  const replayed = missed.filter((entry) => entry.kind === "message");
+  const isTooMuch = missed.length > MAX_REPLAYED || fitting(replayed).length < replayed.length;
+  const isGap = since !== null && (isOther || since.id > newestId || isTooMuch);
+  if (since === null || isGap) {
+    return { history: fitting(latest.reverse()), removedIds: [], isGap, epoch, newestId };
+  }
   return {
-    history: missed.filter((entry) => entry.kind === "message"),
+    history: replayed,
     removedIds: missed.flatMap((entry) => entry.removedId ?? []),
     isGap,
     epoch,
@@ -246,24 +278,35 @@ export async function newestId(core: Core): Promise<number> {
 }
 
 const MAX_COUNTED = 1_000;
+// Counted in one go, so that others come in between: some 10 ms at the most.
+const ROOMS_AT_ONCE = 50;
 
-/** How many messages of others each room has after what this person has read; counted up to 1,000. */
+/** How many messages of others each room has after what this person has read, among its 1,000 newest entries. */
 export async function unread(
   core: Core,
   userId: number,
   of: readonly Access[],
 ): Promise<Map<number, number>> {
+  const counted = new Map<number, number>();
+  for (let first = 0; first < of.length; first += ROOMS_AT_ONCE) {
+    if (first > 0) await core.sleep(0);
+    const some = of.slice(first, first + ROOMS_AT_ONCE);
+    for (const [roomId, count] of await unreadIn(core, userId, some)) counted.set(roomId, count);
+  }
+  return counted;
+}
+
+function unreadIn(core: Core, userId: number, of: readonly Access[]) {
   const wanted = JSON.stringify(of.map(({ room, readId }) => [room.id, readId]));
-  const rows = await core.db.all<{ roomId: number; unread: number }>(sql`
-    SELECT value ->> 0 AS roomId, (SELECT count(*) FROM (SELECT 1 FROM messages
-      WHERE room_id = value ->> 0 AND id > value ->> 1 AND kind = 'message' AND user_id <> ${userId}
-      LIMIT ${MAX_COUNTED})) AS unread FROM json_each(${wanted})`);
-  return new Map(rows.map((row) => [row.roomId, row.unread]));
+  return core.db.values<[roomId: number, unread: number]>(sql`
+    SELECT value ->> 0, (SELECT count(*) FROM (SELECT kind, user_id FROM messages
+      WHERE room_id = value ->> 0 AND id > value ->> 1 ORDER BY id DESC LIMIT ${MAX_COUNTED})
+      WHERE kind = 'message' AND user_id <> ${userId}) FROM json_each(${wanted})`);
 }
 
 /** Notes that everything up to this message was read; a mark never goes back. */
 export async function markRead(core: Core, roomId: number, userId: number, id: number): Promise<void> {
   await core.db.run(sql`INSERT INTO room_people (room_id, user_id, read_id)
     SELECT ${roomId}, ${userId}, min(${id}, (SELECT coalesce(max(id), 0) FROM messages WHERE room_id = ${roomId})) WHERE true
-    ON CONFLICT (room_id, user_id) DO UPDATE SET read_id = max(read_id, excluded.read_id)`);
+    ON CONFLICT (room_id, user_id) DO UPDATE SET read_id = excluded.read_id WHERE excluded.read_id > read_id`);
 }

@@ -4,10 +4,10 @@ import type { Account } from "./accounts.ts";
 import * as audit from "./audit.ts";
 import type { Core } from "./core.ts";
 import { DomainError } from "./errors.ts";
-import * as log from "./messages.ts";
+import * as messageLog from "./messages.ts";
 import * as permissions from "./permissions.ts";
 import type { Access, Person, Room } from "./rooms.ts";
-import * as roomsOf from "./rooms.ts";
+import * as chatRooms from "./rooms.ts";
 
 /** An account that acts in a room, and from where. */
 export type Moderator = Person & { readonly account: Account; readonly address: string };
@@ -50,7 +50,7 @@ const RECORDED = {
 } as const satisfies Record<Action, audit.AuditAction>;
 
 /** The act that an entry of the log is. */
-export const actOf = (entry: log.LogEntry): Act => JSON.parse(entry.content) as Act;
+export const actOf = (entry: messageLog.LogEntry): Act => JSON.parse(entry.content) as Act;
 
 export type Term = { readonly until?: number | undefined; readonly reason?: string | undefined };
 
@@ -74,7 +74,7 @@ async function rankOf(core: Core, access: Access, userId: number): Promise<Rank>
 
 /** Throws `forbidden` for who neither moderates this room nor all of chat. */
 async function requireModerator(core: Core, publicId: string, actor: Moderator): Promise<[Access, Rank]> {
-  const access = await roomsOf.enter(core, publicId, actor);
+  const access = await chatRooms.enter(core, publicId, actor);
   const rank = await rankOf(core, access, actor.id);
   if (rank === RANK.none) throw new DomainError("forbidden", "You do not moderate this room.");
   return [access, rank];
@@ -84,14 +84,21 @@ async function requireModerator(core: Core, publicId: string, actor: Moderator):
  * A room whose moderator acts upon somebody. Throws `accountNotFound`, and `forbidden` when that one ranks as high:
  * who moderates a room cannot shut out its owner.
  */
-async function requireAbove(core: Core, publicId: string, actor: Moderator, userId: number): Promise<Access> {
-  const [access, rank] = await requireModerator(core, publicId, actor);
+async function requireAbove(
+  core: Core,
+  publicId: string,
+  actor: Moderator,
+  userId: number,
+  self: "self too" | "others" = "others",
+) {
+  const [{ room }, rank] = await requireModerator(core, publicId, actor);
   await requireKnown(core, userId);
-  const target = await roomsOf.look(core, publicId, userId);
-  if (userId !== actor.id && (await rankOf(core, target, userId)) >= rank) {
+  const target = await chatRooms.look(core, publicId, userId);
+  const isAllowedSelf = self === "self too" && userId === actor.id;
+  if (!isAllowedSelf && (await rankOf(core, target, userId)) >= rank) {
     throw new DomainError("forbidden", "You may not do this to somebody who ranks as high in this room.");
   }
-  return access;
+  return { room, isOwner: target.role === "owner" };
 }
 
 /** A guest is known by being there. */
@@ -102,7 +109,7 @@ async function requireKnown(core: Core, userId: number): Promise<void> {
 }
 
 /** What every act does besides: an entry in the log and one in the audit, in one batch with the change itself. */
-const noted = (core: Core, room: Room, actor: Moderator, act: Act) =>
+const noted = (core: Core, room: Room, actor: Moderator, act: Act, changes: RoomChanges = {}) =>
   [
     core.db.insert(messages).values({
       roomId: room.id,
@@ -117,7 +124,7 @@ const noted = (core: Core, room: Room, actor: Moderator, act: Act) =>
       action: RECORDED[act.action],
       target: `room:${room.publicId}`,
       address: actor.address,
-      details: { userId: act.id, until: act.until, reason: act.reason },
+      details: { userId: act.id, until: act.until, reason: act.reason, ...changes },
     }),
   ] as const;
 
@@ -150,7 +157,7 @@ export async function mute(core: Core, actor: Moderator, publicId: string, userI
   requireFuture(core, term);
   const { room } = await requireAbove(core, publicId, actor, userId);
   const act: Act = { action: "mute", id: userId, ...term };
-  await actUpon(core, room, actor, act, { mutedUntil: term.until ?? roomsOf.FOREVER });
+  await actUpon(core, room, actor, act, { mutedUntil: term.until ?? chatRooms.FOREVER });
 }
 
 export async function unmute(core: Core, actor: Moderator, publicId: string, userId: number) {
@@ -158,15 +165,13 @@ export async function unmute(core: Core, actor: Moderator, publicId: string, use
   await actUpon(core, room, actor, { action: "unmute", id: userId }, { mutedUntil: null });
 }
 
-/** A banned person leaves at once and is let in again when the ban ends. A moderator is one no more. */
+/** A banned person leaves at once and is let in again when the ban ends. A moderator is one no more, an owner is. */
 export async function ban(core: Core, actor: Moderator, publicId: string, userId: number, term: Term) {
   requireFuture(core, term);
-  const { room } = await requireAbove(core, publicId, actor, userId);
+  const { room, isOwner } = await requireAbove(core, publicId, actor, userId);
   const act: Act = { action: "ban", id: userId, ...term };
-  const changes = { bannedUntil: term.until ?? roomsOf.FOREVER };
-  // Nobody locks themselves out of the room that they own.
-  if (userId === actor.id) throw new DomainError("forbidden", "You cannot ban yourself.");
-  await actUpon(core, room, actor, act, { ...changes, role: null });
+  const bannedUntil = term.until ?? chatRooms.FOREVER;
+  await actUpon(core, room, actor, act, { bannedUntil, ...(isOwner ? {} : { role: null }) });
 }
 
 export async function unban(core: Core, actor: Moderator, publicId: string, userId: number) {
@@ -175,24 +180,28 @@ export async function unban(core: Core, actor: Moderator, publicId: string, user
 }
 
 /** Closes somebody's sockets in the room; they may come back. */
-export async function kick(core: Core, actor: Moderator, publicId: string, userId: number, term: Term) {
+export async function kick(
+  core: Core,
+  actor: Moderator,
+  publicId: string,
+  userId: number,
+  { reason }: Pick<Term, "reason">,
+) {
   const { room } = await requireAbove(core, publicId, actor, userId);
-  const act: Act = { action: "kick", id: userId, ...term };
+  const act: Act = { action: "kick", id: userId, reason };
   await core.db.batch([...noted(core, room, actor, act)]);
   core.bus.publish({ kind: "messages" }, "all");
 }
 
 export async function addModerator(core: Core, actor: Moderator, publicId: string, userId: number) {
-  const { room } = await requireAbove(core, publicId, actor, requireAccount(userId));
-  if (userId === actor.id) throw new DomainError("forbidden", "You cannot give yourself a role.");
+  const { room, isOwner } = await requireAbove(core, publicId, actor, requireAccount(userId));
+  if (isOwner) throw ownerStays();
   await actUpon(core, room, actor, { action: "moderator_added", id: userId }, { role: "moderator" });
 }
 
 export async function removeModerator(core: Core, actor: Moderator, publicId: string, userId: number) {
-  const { room, role } = await requireAbove(core, publicId, actor, requireAccount(userId));
-  if (userId === actor.id && role === "owner") {
-    throw new DomainError("forbidden", "The owner of a room stays it.");
-  }
+  const { room, isOwner } = await requireAbove(core, publicId, actor, requireAccount(userId), "self too");
+  if (isOwner) throw ownerStays();
   await actUpon(core, room, actor, { action: "moderator_removed", id: userId }, { role: null });
 }
 
@@ -203,9 +212,11 @@ export async function addMember(core: Core, actor: Moderator, publicId: string, 
 }
 
 export async function removeMember(core: Core, actor: Moderator, publicId: string, userId: number) {
-  const { room } = await requireAbove(core, publicId, actor, requireAccount(userId));
+  const { room } = await requireAbove(core, publicId, actor, requireAccount(userId), "self too");
   await actUpon(core, room, actor, { action: "member_removed", id: userId }, { isMember: false });
 }
+
+const ownerStays = () => new DomainError("forbidden", "The owner of a room stays its owner.");
 
 function requireAccount(userId: number): number {
   if (userId > 0) return userId;
@@ -217,7 +228,7 @@ export async function change(core: Core, actor: Moderator, publicId: string, cha
   if (Object.values(changes).every((value) => value === undefined)) return;
   await core.db.batch([
     core.db.update(rooms).set(changes).where(eq(rooms.id, room.id)),
-    ...noted(core, room, actor, { action: "room_changed", id: actor.id }),
+    ...noted(core, room, actor, { action: "room_changed", id: actor.id }, changes),
   ]);
   core.bus.publish({ kind: "messages" }, "all");
 }
@@ -240,9 +251,9 @@ export async function removeMessage(
   id: number,
   reason: string | undefined,
 ): Promise<void> {
-  const access = await roomsOf.enter(core, publicId, actor);
+  const access = await chatRooms.enter(core, publicId, actor);
   const { room } = access;
-  const message = await log.get(core, room.id, id);
+  const message = await messageLog.get(core, room.id, id);
   if (message.userId !== actor.id && (await rankOf(core, access, actor.id)) === RANK.none) {
     throw new DomainError("forbidden", "Only its author and the room's moderators may remove a message.");
   }
@@ -260,6 +271,6 @@ export async function removeMessage(
       SELECT ${now}, ${actor.id}, 'message.removed', ${`room:${room.publicId}`}, ${actor.address}, ${details}
       WHERE changes() > 0`),
   ]);
-  if (removed.length === 0) throw log.notFound();
+  if (removed.length === 0) throw messageLog.notFound();
   core.bus.publish({ kind: "messages" }, "all");
 }

@@ -108,5 +108,14 @@ export const notingAdmins = (core: Core) => guard.noting(core, ADMIN_EXISTS);
 export const checkingAdmins = (core: Core) => guard.checking(core, ADMIN_EXISTS);
 
 /** Runs a batch between the two, and throws `lastAdmin` when it was ended. */
-export const keepingAnAdmin = <T>(batch: () => Promise<T>): Promise<T> =>
-  guard.guarded(batch, () => new DomainError("lastAdmin", "The last administrator cannot be removed."));
+export async function keepingAnAdmin<T>(core: Core, batch: () => Promise<T>): Promise<T> {
+  const done = await guard.guarded(
+    batch,
+    () => new DomainError("lastAdmin", "The last administrator cannot be removed."),
+  );
+  tellTaken(core);
+  return done;
+}
+
+/** To be called after a commit that may have taken a permission away, for those who are connected by it. */
+export const tellTaken = (core: Core) => core.bus.publish({ kind: "sessions" }, "all");

@@ -29,7 +29,7 @@ export async function grant(core: Core, account: Account, roleName: string): Pro
 /** Takes a role away; taking it twice changes nothing. Throws `unknownRole`, `lastAdmin`. */
 export async function revoke(core: Core, account: Account, roleName: string): Promise<void> {
   const role = await get(core, roleName);
-  await permissions.keepingAnAdmin(() =>
+  await permissions.keepingAnAdmin(core, () =>
     core.db.batch([
       permissions.notingAdmins(core),
       core.db
@@ -137,6 +137,7 @@ export async function change(
       }),
     ]),
   );
+  permissions.tellTaken(core);
   return row ?? unknown();
 }
 
@@ -156,6 +157,7 @@ export async function remove(core: Core, actor: Account, id: number, address: st
       details: { name: role.name },
     }),
   ]);
+  permissions.tellTaken(core);
 }
 
 /** Replaces the roles that an account has directly. Throws `forbidden`, `unknownRole`, `passwordTooWeak`, `lastAdmin`. */
@@ -179,7 +181,7 @@ export async function assign(
     actor,
     [...wanted, ...current].flatMap((role) => role.permissions),
   );
-  await permissions.keepingAnAdmin(() =>
+  await permissions.keepingAnAdmin(core, () =>
     core.db.batch([
       permissions.notingAdmins(core),
       core.db.delete(accountRoles).where(eq(accountRoles.accountId, account.id)),

@@ -17,8 +17,14 @@ export type Room = Pick<Row, "id" | "name" | "isPrivate" | "isReadOnly" | "slowM
 
 export type RoomRole = (typeof ROOM_ROLES)[number];
 
-/** Somebody in a chat room. A guest has a negative id and no account. */
-export type Person = { readonly id: number; readonly username: string; readonly account: Account | null };
+/** Somebody in a chat room. A guest has a negative id and no account, and counts by where they come from. */
+export type Person = {
+  readonly id: number;
+  readonly username: string;
+  readonly account: Account | null;
+  /** Of guests. */
+  readonly network?: string;
+};
 
 /** A room, and what it knows of a person. The times are those until which something holds; 0: it does not. */
 export type Access = {
@@ -116,10 +122,14 @@ export async function enter(core: Core, publicId: number | string, person: Perso
   return access;
 }
 
+/** Whether the room is open to this person by itself, without more permissions. */
+export const isLetIn = ({ room, role, isMember }: Access): boolean =>
+  !room.isPrivate || role !== null || isMember;
+
 /** Throws `banned` and `forbidden` as `enter` does. */
 export async function requireEntry(core: Core, access: Access, person: Person | null): Promise<void> {
   const isBanned = access.bannedUntil > core.clock();
-  const isShut = access.room.isPrivate && access.role === null && !access.isMember;
+  const isShut = !isLetIn(access);
   if ((!isBanned && !isShut) || (await moderatesAll(core, person))) return;
   throw isBanned
     ? new DomainError("banned", "You are banned from this room.")
@@ -155,23 +165,35 @@ export async function listWithAccess(core: Core, person: Person | null): Promise
   return rows.flatMap((row) => accessOf(row) ?? []);
 }
 
-export type NewRoom = { readonly publicId: number | string | null; readonly name: string };
+export type NewRoom = {
+  readonly publicId: number | string | null;
+  readonly name: string;
+  /** Of who makes it. */
+  readonly address: string;
+};
 
 const MAX_IDS_TRIED = 8;
+const MAX_ROOMS_OWNED = 1_000;
+// They are listed whole: 10,000 take some 50 ms.
+const MAX_ROOMS = 10_000;
 
-/** Makes a room; the account that makes it owns it. Throws `roomTaken`, `fieldInvalid`. */
-export async function create(core: Core, person: Person | null, { publicId, name }: NewRoom): Promise<Room> {
+/** Makes a room; the account that makes it owns it. Throws `roomTaken`, `fieldInvalid`, and `forbidden` when there are too many. */
+export async function create(
+  core: Core,
+  person: Person | null,
+  { publicId, name, address }: NewRoom,
+): Promise<Room> {
   if (publicId !== null) {
     const key = keyOf(publicId);
     if (key === null) throw invalidId();
-    return insert(core, person, { key: sql`${key}`, isNumber: typeof publicId === "number", name });
+    return insert(core, person, { key: sql`${key}`, isNumber: typeof publicId === "number", name, address });
   }
   for (let tried = 0; ; tried++) {
     // The next number, or one further on where somebody chose that for a room of their own.
     const step = tried === 0 ? 1 : 2 + Math.floor(Math.random() * 10 ** (tried + 2));
     const key = sql`CAST((SELECT coalesce(max(id), 0) FROM rooms) + ${step} AS TEXT)`;
     try {
-      return await insert(core, person, { key, isNumber: true, name });
+      return await insert(core, person, { key, isNumber: true, name, address });
     } catch (error) {
       if (!(error instanceof DomainError) || tried >= MAX_IDS_TRIED) throw error;
     }
@@ -186,10 +208,19 @@ const invalidId = () =>
 async function insert(
   core: Core,
   person: Person | null,
-  { key, isNumber, name }: { readonly key: SQL; readonly isNumber: boolean; readonly name: string },
+  {
+    key,
+    isNumber,
+    name,
+    address,
+  }: Omit<NewRoom, "publicId"> & {
+    readonly key: SQL;
+    readonly isNumber: boolean;
+  },
 ): Promise<Room> {
   const now = core.clock();
   const owner = person !== null && person.account !== null ? person : null;
+  await requireSpace(core, owner);
   try {
     const [[row]] = await core.db.batch([
       core.db.insert(rooms).values({ key, isNumber, name, createdAt: now }).returning(),
@@ -199,8 +230,8 @@ async function insert(
             core.db.run(sql`INSERT INTO room_people (room_id, user_id, role)
               SELECT max(id), ${owner.id}, 'owner' FROM rooms`),
           ]),
-      core.db.run(sql`INSERT INTO audit_entries (at, actor_id, action, target, details)
-        SELECT ${now}, ${owner?.id ?? null}, 'room.created', 'room:' || key, json_object('name', name)
+      core.db.run(sql`INSERT INTO audit_entries (at, actor_id, action, target, address, details)
+        SELECT ${now}, ${owner?.id ?? null}, 'room.created', 'room:' || key, ${address}, json_object('name', name)
         FROM rooms ORDER BY id DESC LIMIT 1`),
     ]);
     if (row === undefined) throw new Error("an INSERT ... RETURNING gave no row");
@@ -209,4 +240,17 @@ async function insert(
     if (asDatabaseError(error)?.constraint !== "rooms.key") throw error;
     throw new DomainError("roomTaken", "There is a room with this id already.", { field: "id" });
   }
+}
+
+async function requireSpace(core: Core, owner: Person | null): Promise<void> {
+  const [all] = await core.db.values<[count: number]>(sql`SELECT count(*) FROM rooms WHERE key IS NOT NULL`);
+  if ((all?.[0] ?? 0) >= MAX_ROOMS)
+    throw new DomainError("forbidden", `There are ${MAX_ROOMS} rooms already.`);
+  if (owner === null) return;
+  const [owned] = await core.db.values<[count: number]>(
+    sql`SELECT count(*) FROM room_people JOIN rooms ON rooms.id = room_id
+      WHERE user_id = ${owner.id} AND role = 'owner' AND key IS NOT NULL`,
+  );
+  if ((owned?.[0] ?? 0) < MAX_ROOMS_OWNED) return;
+  throw new DomainError("forbidden", `You own ${MAX_ROOMS_OWNED} rooms already.`);
 }

@@ -13,8 +13,14 @@ const LOOK_EVERY_MS = { local: 250, remote: 2_000 } as const;
 // A session's end is stamped before it is committed, and on another node's clock.
 const OVERLAP_MS = 60_000;
 
-/** `end` is given the ids of sessions that were revoked of late; the same one may come again. */
-export function createSessionWatch(core: Core, end: (sessionIds: ReadonlySet<string>) => void): SessionWatch {
+/**
+ * `ended` is given the ids of sessions that were revoked of late, none or some; the same one may come again. It is
+ * called after every look, since what ends a right may be no session.
+ */
+export function createSessionWatch(
+  core: Core,
+  ended: (sessionIds: ReadonlySet<string>) => Promise<void>,
+): SessionWatch {
   let lookedAt = core.clock();
   let seen = "";
   let timer: Timer | undefined;
@@ -29,11 +35,11 @@ export function createSessionWatch(core: Core, end: (sessionIds: ReadonlySet<str
       while (isWanted) {
         isWanted = false;
         const now = core.clock();
-        const rows = await core.db.all<{ id: string }>(
+        const rows = await core.db.values<[id: string]>(
           sql`SELECT id FROM sessions WHERE revoked_at >= ${lookedAt - OVERLAP_MS}`,
         );
+        await ended(new Set(rows.map(([id]) => id)));
         lookedAt = now;
-        if (rows.length > 0) end(new Set(rows.map(({ id }) => id)));
       }
     } catch (error) {
       // Everything since the last look that succeeded is found by the next one.

@@ -23,6 +23,12 @@ const BODIES: Readonly<Record<string, object | null>> = {
   "DELETE /api/blogs/posts/{id}": null,
   "DELETE /api/users/{id}": null,
   "DELETE /users/{id}": null,
+  "DELETE /ws/rooms/{id}": null,
+  "DELETE /ws/rooms/{id}/bans/{userId}": null,
+  "DELETE /ws/rooms/{id}/members/{userId}": null,
+  "DELETE /ws/rooms/{id}/messages/{messageId}": { reason: "reason" },
+  "DELETE /ws/rooms/{id}/moderators/{userId}": null,
+  "DELETE /ws/rooms/{id}/mutes/{userId}": null,
   "GET /account/me": null,
   "GET /api/admin/audit": null,
   "GET /api/admin/groups": null,
@@ -35,6 +41,7 @@ const BODIES: Readonly<Record<string, object | null>> = {
   "GET /api/stats/tasks/{id}": null,
   "GET /api/stats/tasks/{id}/events": null,
   "GET /api/users": null,
+  "GET /api/users/logout": null,
   "GET /api/users/me": null,
   "GET /api/users/me/export": null,
   "GET /api/users/myself": null,
@@ -42,8 +49,15 @@ const BODIES: Readonly<Record<string, object | null>> = {
   "GET /users/{id}/games": null,
   "GET /users/{id}/pdf": null,
   "GET /users/{id}/stats": null,
+  "GET /ws/get-clients": null,
+  "GET /ws/get-clients/{roomId}": null,
+  "GET /ws/get-rooms": null,
+  "GET /ws/join-room/{roomId}": null,
+  "GET /ws/rooms": null,
+  "GET /ws/rooms/{id}/messages": null,
   "PATCH /users/{id}": {},
   "PATCH /users/{id}/stats": {},
+  "PATCH /ws/rooms/{id}": { name: "room" },
   "POST /account/edit/avatar": null,
   "POST /account/edit/info": {},
   "POST /api/admin/groups": { name: "group", roles: [] },
@@ -64,6 +78,10 @@ const BODIES: Readonly<Record<string, object | null>> = {
   "POST /api/stats/{username}": null,
   "POST /users/{id}/games": { role: "role", result: "win", duration: 1 },
   "POST /users/{id}/pdf": null,
+  "POST /ws/create-room": { name: "room" },
+  "POST /ws/rooms/{id}/kick/{userId}": { reason: "reason" },
+  "POST /ws/rooms/{id}/messages": { content: "content" },
+  "POST /ws/ticket": null,
   "PUT /api/admin/groups/{id}": { name: "group", roles: [] },
   "PUT /api/admin/roles/{id}": { name: "role", permissions: [] },
   "PUT /api/admin/users/{id}/groups": { ids: [] },
@@ -74,6 +92,10 @@ const BODIES: Readonly<Record<string, object | null>> = {
   "PUT /api/users/{id}": {},
   "PUT /users/{id}": {},
   "PUT /users/{id}/stats": {},
+  "PUT /ws/rooms/{id}/bans/{userId}": { reason: "reason" },
+  "PUT /ws/rooms/{id}/members/{userId}": null,
+  "PUT /ws/rooms/{id}/moderators/{userId}": null,
+  "PUT /ws/rooms/{id}/mutes/{userId}": { reason: "reason" },
 };
 
 type Operation = { readonly security?: readonly object[] };
@@ -96,7 +118,8 @@ const filled = (path: string, id: string) =>
   path
     .replace("{username}", "good")
     .replace("{code}", "code")
-    .replace("{id}", /^\/users/.test(path) ? "1" : id);
+    .replace(/\{(roomId|userId|messageId)\}/, "1")
+    .replace("{id}", /^\/(users|ws)/.test(path) ? "1" : id);
 
 test("every protected operation of the OpenAPI document has its line in the table, and no other", () => {
   expect(protectedRoutes).toEqual(Object.keys(BODIES).sort());
@@ -126,9 +149,29 @@ async function statsRefreshTokens(): Promise<Kind> {
   return { good: good.refreshToken, revoked: revoked.refreshToken, deactivated: gone.refreshToken };
 }
 
+const isChat = (path: string) => path.startsWith("/ws/") || path === "/api/users/logout";
+
+/** A room, with a message in it. */
+async function room(token: string): Promise<void> {
+  must(await app.call("POST", "/ws/create-room", { token, body: { id: 1, name: "room" } }), 200);
+  must(await app.call("POST", "/ws/rooms/1/messages", { token, body: { content: "content" } }), 201);
+}
+
+/** What an address wants besides the token, so that this is what is looked at. */
+const handshakeOf = (path: string): Record<string, string> =>
+  path.startsWith("/ws/join-room")
+    ? {
+        Connection: "Upgrade",
+        Upgrade: "websocket",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec-WebSocket-Version": "13",
+      }
+    : {};
+
 /** The API's error body for this code. */
 function refusalBy(path: string, code: string): object {
   const message = expect.any(String);
+  if (isChat(path)) return { error: message };
   if (path.startsWith("/api/")) return { error: { code, message } };
   return path.startsWith("/users") ? { success: false, message } : { errorMessage: message };
 }
@@ -142,6 +185,7 @@ test.each(protectedRoutes)("%s refuses every bad token with 401, also with a val
   const user = await member(app, "user");
   const { refreshToken: statsRefreshToken } = await statsUser(app, "good");
   const { good, ...ended } = await (name === ISSUING ? statsRefreshTokens() : accessTokens());
+  if (isChat(path)) await room(good);
   const bad = (await badTokens(app, good, ended)).filter(
     // What is another purpose elsewhere is the right one there.
     (token) => name !== ISSUING || token.name !== "another purpose",
@@ -152,7 +196,7 @@ test.each(protectedRoutes)("%s refuses every bad token with 401, also with a val
   for (const { name: reason, code, token } of bad) {
     for (const scheme of token === undefined ? [null] : ["Bearer ", ""]) {
       const answer = await app.call(method, filled(path, user.id), {
-        headers: scheme === null ? {} : { Authorization: scheme + token },
+        headers: { ...handshakeOf(path), ...(scheme === null ? {} : { Authorization: scheme + token }) },
         ...(body === null ? {} : { body }),
       });
       expect([reason, answer.status, answer.body]).toEqual([reason, 401, refusalBy(path, code)]);

@@ -555,6 +555,13 @@ describe("the export of one's own data", () => {
     const groupsPath = `/api/admin/users/${user.id}/groups`;
     must(await app.call("PUT", groupsPath, { token: boss.token, body: { ids: [host.id] } }), 200);
     must(await app.call("POST", "/api/admin/invitations", { token: user.token, body: { uses: 3 } }), 201);
+    for (const [token, id, content] of [
+      [user.token, "mine", "What I said"],
+      [other.token, "theirs", "What another said"],
+    ] as const) {
+      must(await app.call("POST", "/ws/create-room", { token, body: { id, name: "room" } }), 200);
+      must(await app.call("POST", "/ws/rooms/mine/messages", { token, body: { content } }), 201);
+    }
     return { boss, user, other, account, stranger };
   }
 
@@ -612,6 +619,8 @@ describe("the export of one's own data", () => {
       "posts",
       "comments",
       "likes",
+      "messages",
+      "rooms",
       "invitations",
       "mailedSecrets",
       "audit",
@@ -625,6 +634,31 @@ describe("the export of one's own data", () => {
     expect(body.posts).toMatchObject([{ title: "A post", content: "Its content" }]);
     expect(body.comments).toMatchObject([{ content: "My words" }]);
     expect(body.likes).toHaveLength(1);
+    expect(body.messages).toEqual([
+      {
+        id: 1,
+        roomId: 1,
+        kind: "message",
+        userId: account.id,
+        username: account.username,
+        content: "What I said",
+        key: null,
+        removedId: null,
+        sentAt: app.now,
+      },
+    ]);
+    expect(body.rooms).toEqual([
+      {
+        roomId: 1,
+        userId: account.id,
+        role: "owner",
+        isMember: false,
+        mutedUntil: null,
+        bannedUntil: null,
+        readId: 0,
+        saidAt: null,
+      },
+    ]);
     expect(body.invitations).toMatchObject([{ uses: 3 }]);
     expect(body.audit.map((row: Part) => row.action)).toContain("account.registered");
     expect(
@@ -654,6 +688,7 @@ describe("the export of one's own data", () => {
       other.email,
       other.id,
       "Words of another",
+      "What another said",
       "not mine",
       "foreign figures",
     ]) {
@@ -677,7 +712,7 @@ describe("the export of one's own data", () => {
     }
     const { body } = await get("/api/users/me/export", user.token);
     expect(body.games.map((row: Part) => row.role)).toEqual(many.map((row) => row.role));
-    for (const section of ["documents", "posts", "comments", "likes", "invitations"]) {
+    for (const section of ["documents", "posts", "comments", "likes", "messages", "rooms", "invitations"]) {
       expect([section, body[section]]).toEqual([section, []]);
     }
   });

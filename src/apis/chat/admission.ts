@@ -7,6 +7,7 @@ import type { Person } from "../../domain/rooms.ts";
 import type * as sessions from "../../domain/sessions.ts";
 import * as tickets from "../../domain/socket-tickets.ts";
 import * as usernames from "../../domain/usernames.ts";
+import { network } from "../../http/address.ts";
 import type { ApiContext } from "../../http/context.ts";
 import { RequestError } from "../../http/failures.ts";
 import type { Origins } from "../../http/origins.ts";
@@ -39,7 +40,7 @@ export type Admitted = { readonly person: Person; readonly session: sessions.Ses
  */
 export async function admit(core: Core, origins: Origins, c: ApiContext, claims: Claims): Promise<Admitted> {
   if (claims.ticket === undefined && findToken(c) === null && core.settings.chatGuests) {
-    return { person: await guest(core, claims.username), session: null };
+    return { person: await guest(core, claims.username, network(c.env.address())), session: null };
   }
   const { account, session } =
     claims.ticket === undefined
@@ -58,10 +59,10 @@ export async function admit(core: Core, origins: Origins, c: ApiContext, claims:
 const GUEST_IDS = 2 ** 47;
 
 /** The number is random, so that no two nodes give the same one. */
-async function guest(core: Core, wanted: string | undefined): Promise<Person> {
+async function guest(core: Core, wanted: string | undefined, from: string): Promise<Person> {
   const id = -1 - Math.floor(Math.random() * GUEST_IDS);
-  const username = names.cleanUsername(wanted || `guest${-id % 1_000_000}`);
-  if (await usernames.isFree(core, username)) return { id, username, account: null };
+  const username = names.cleanUsername(wanted || `guest${-id}`);
+  if (await usernames.isFree(core, username)) return { id, username, account: null, network: from };
   throw new DomainError("usernameTaken", "A registered user has this name.", { field: "username" });
 }
 

@@ -21,6 +21,18 @@ const roomIdOut = z.union([z.number().int(), z.string()]).openapi({
   description: 'As it was given: a number or a text; 1 and "1" are the same room',
 });
 
+const MAX_NAME_CHARACTERS = 100;
+
+/** Counted as messages are: what takes two units of UTF-16 is one character. */
+const roomName = () =>
+  text(1, 2 * MAX_NAME_CHARACTERS)
+    .refine(
+      (name) => [...name].length <= MAX_NAME_CHARACTERS,
+      `has at most ${MAX_NAME_CHARACTERS} characters`,
+    )
+    .refine((name) => name.trim() !== "" && !/\p{Cc}/u.test(name), "is blank or holds control characters")
+    .openapi({ example: "room1", maxLength: MAX_NAME_CHARACTERS });
+
 export const Room = z.object({ id: roomIdOut, name: like("room1") }).openapi("ChatRoom");
 export type Room = z.infer<typeof Room>;
 
@@ -97,9 +109,7 @@ export const createRoom = createRoute({
         example: 1,
         description: "A whole number or 1 to 64 of A-Z, a-z, 0-9, _ and -; without it one is made",
       }),
-      name: text(1, 100)
-        .refine((name) => name.trim() !== "" && !/\p{Cc}/u.test(name), "is blank or holds control characters")
-        .openapi({ example: "room1" }),
+      name: roomName(),
     }),
   ),
   responses: { 200: answer(Room, "Made"), ...refusals(400, 401, 403, 409, 413, 415) },
@@ -158,7 +168,7 @@ export const joinRoom = createRoute({
       epoch: z.string().optional().openapi({ description: "As the last welcome told it" }),
     }),
   },
-  responses: { 101: { description: "Connected" }, ...refusals(400, 401, 403, 404, 426) },
+  responses: { 101: { description: "Connected" }, ...refusals(400, 401, 403, 404, 409, 426) },
 });
 
 export const createTicket = createRoute({
@@ -171,7 +181,7 @@ export const createTicket = createRoute({
     200: answer(
       z
         .object({
-          ticket: z.string(),
+          ticket: like("0XGdT5nJ0mTn5a0kQfb3l1mTtZ0J2mNwWbqYxJqv7zE"),
           expires_in: z.number().int().openapi({ example: 30, description: "Seconds" }),
         })
         .openapi("ChatTicket"),
@@ -200,7 +210,12 @@ export const history = createRoute({
     }),
   },
   responses: {
-    200: answer(z.object({ messages: z.array(Message), epoch: z.string() }).openapi("ChatHistory"), "A page"),
+    200: answer(
+      z
+        .object({ messages: z.array(Message), epoch: like("5f1c0a7de94b4a0c8d0e2b6f7a913c55") })
+        .openapi("ChatHistory"),
+      "A page",
+    ),
     ...refusals(400, 401, 403, 404),
   },
 });
@@ -221,7 +236,7 @@ export const say = createRoute({
   },
 });
 
-const reasonGiven = { reason: text(0, 500).optional() };
+const reasonGiven = { reason: text(0, 500).optional().openapi({ example: "spam" }) };
 
 const optionalBody = <T extends z.ZodType>(schema: T) => ({
   body: { required: false, content: { "application/json": { schema } } },
@@ -256,13 +271,13 @@ export const myRooms = createRoute({
           .object({
             id: roomIdOut,
             name: like("room1"),
-            unread: z
-              .number()
-              .int()
-              .openapi({ description: "Messages of others after the last one read, counted up to 1000" }),
-            members: z.number().int().openapi({ description: "How many people are connected" }),
-            private: z.boolean(),
-            you: z.enum(["owner", "moderator", "member"]).nullable(),
+            unread: z.number().int().openapi({
+              example: 3,
+              description: "Messages of others after the last one read, counted up to 1000",
+            }),
+            members: z.number().int().openapi({ example: 2, description: "How many people are connected" }),
+            private: z.boolean().openapi({ example: false }),
+            you: z.enum(["owner", "moderator", "member"]).nullable().openapi({ example: "owner" }),
           })
           .openapi("ChatOwnRoom"),
       ),
@@ -282,15 +297,19 @@ export const changeRoom = createRoute({
     ...inRoom,
     ...body(
       z.object({
-        name: text(1, 100)
-          .refine(
-            (name) => name.trim() !== "" && !/\p{Cc}/u.test(name),
-            "is blank or holds control characters",
-          )
-          .optional(),
-        slow_mode_seconds: z.number().int().min(0).max(MAX_SLOW_MODE_SECONDS).optional(),
-        read_only: z.boolean().optional(),
-        private: z.boolean().optional(),
+        name: roomName().optional(),
+        slow_mode_seconds: z.number().int().min(0).max(MAX_SLOW_MODE_SECONDS).optional().openapi({
+          example: 10,
+          description: "Who is no moderator may say something so often; 0 is no slow mode",
+        }),
+        read_only: z
+          .boolean()
+          .optional()
+          .openapi({ example: false, description: "True: only moderators may write" }),
+        private: z
+          .boolean()
+          .optional()
+          .openapi({ example: false, description: "True: only members and moderators see it" }),
       }),
     ),
   },
@@ -334,9 +353,9 @@ const acting = <P extends string>(method: "put" | "delete", path: P, summary: st
   createRoute({ method, path, tags, security: TOKEN, summary, request: onPerson, responses: moderated });
 
 /** The same with an end and a reason. */
-const actingFor = <P extends string>(method: "put" | "post", path: P, summary: string) =>
+const actingFor = <P extends string>(path: P, summary: string) =>
   createRoute({
-    method,
+    method: "put",
     path,
     tags,
     security: TOKEN,
@@ -345,11 +364,19 @@ const actingFor = <P extends string>(method: "put" | "post", path: P, summary: s
     responses: moderated,
   });
 
-export const mute = actingFor("put", "/ws/rooms/{id}/mutes/{userId}", "Silence somebody");
+export const mute = actingFor("/ws/rooms/{id}/mutes/{userId}", "Silence somebody");
 export const unmute = acting("delete", "/ws/rooms/{id}/mutes/{userId}", "Let somebody speak again");
-export const ban = actingFor("put", "/ws/rooms/{id}/bans/{userId}", "Shut somebody out");
+export const ban = actingFor("/ws/rooms/{id}/bans/{userId}", "Shut somebody out");
 export const unban = acting("delete", "/ws/rooms/{id}/bans/{userId}", "Let somebody in again");
-export const kick = actingFor("post", "/ws/rooms/{id}/kick/{userId}", "Close somebody's sockets in the room");
+export const kick = createRoute({
+  method: "post",
+  path: "/ws/rooms/{id}/kick/{userId}",
+  tags,
+  security: TOKEN,
+  summary: "Close somebody's sockets in the room",
+  request: { ...onPerson, ...optionalBody(z.object(reasonGiven)) },
+  responses: moderated,
+});
 export const addModerator = acting("put", "/ws/rooms/{id}/moderators/{userId}", "Make somebody a moderator");
 export const removeModerator = acting("delete", "/ws/rooms/{id}/moderators/{userId}", "Take the role away");
 export const addMember = acting("put", "/ws/rooms/{id}/members/{userId}", "Let somebody into a private room");

@@ -71,7 +71,10 @@ export function createChatApi(core: Core, origins: Origins, sockets: Sockets): O
   app.openapi(contract.createRoom, async function createRoom(c) {
     const person = await writer(c);
     const { id = null, name } = c.req.valid("json");
-    return c.json(wire.room(await rooms.create(core, person, { publicId: id, name })), 200);
+    return c.json(
+      wire.room(await rooms.create(core, person, { publicId: id, name, address: c.env.address() })),
+      200,
+    );
   });
 
   app.openapi(contract.listRooms, async function listRooms(c) {
@@ -178,7 +181,6 @@ export function createChatApi(core: Core, origins: Origins, sockets: Sockets): O
   for (const [route, act] of [
     [contract.mute, moderation.mute],
     [contract.ban, moderation.ban],
-    [contract.kick, moderation.kick],
   ] as const) {
     app.openapi(route as typeof contract.mute, async function actFor(c) {
       const { id, userId } = c.req.valid("param");
@@ -188,6 +190,12 @@ export function createChatApi(core: Core, origins: Origins, sockets: Sockets): O
       return c.body(null, 204);
     });
   }
+
+  app.openapi(contract.kick, async function kick(c) {
+    const { id, userId } = c.req.valid("param");
+    await moderation.kick(core, await moderator(c), id, userIdOf(userId), c.req.valid("json"));
+    return c.body(null, 204);
+  });
 
   for (const [route, act] of [
     [contract.unmute, moderation.unmute],

@@ -220,13 +220,7 @@ class Socket implements Connection {
       this.#refuse(flaw.code === "tooLong" ? "too_long" : "bad_frame", flaw.why, key);
       return;
     }
-    this.#seat?.say(content, key).then(
-      ({ entry, isNew }) => {
-        // A new one is told to everybody; what was stored before is told again to who asks.
-        if (!isNew) this.tell(this.#room, { kind: "message", message: entry });
-      },
-      (error: unknown) => this.#refused(error, key),
-    );
+    this.#seat?.say(content, key).catch((error: unknown) => this.#refused(error, key));
   }
 
   get #room(): Room {
@@ -235,14 +229,18 @@ class Socket implements Connection {
 
   /** The newest mark wins: while one is written, later ones wait as one. */
   #mark(id: number): void {
-    this.#toMark = Math.max(this.#toMark, id);
-    if (this.#isMarking || this.#seat === null) return;
+    if (id <= this.#toMark || this.#seat === null) return;
+    this.#toMark = id;
+    if (!this.#isMarking) this.#writeMark(this.#seat);
+  }
+
+  #writeMark(seat: Seat): void {
     this.#isMarking = true;
     const marking = this.#toMark;
-    this.#seat.read(marking).then(
+    seat.read(marking).then(
       () => {
         this.#isMarking = false;
-        if (this.#toMark > marking) this.#mark(this.#toMark);
+        if (this.#toMark > marking && !this.#isClosed) this.#writeMark(seat);
       },
       (error: unknown) => {
         this.#isMarking = false;
