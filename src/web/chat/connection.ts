@@ -22,7 +22,8 @@ import {
 
 // A message is answered by its own broadcast; a socket that stays silent for so long is dead.
 const ANSWER_MS = 10_000;
-const RESEND_MS = 1_500;
+const FIRST_RESEND_MS = 1_500;
+const MAX_RESEND_MS = 30_000;
 const TYPING_SHOWN_MS = 5_000;
 const TYPING_SENT_MS = 3_000;
 const PAGE = 50;
@@ -44,6 +45,8 @@ export function connectRoom(id: string, own: ChatUser) {
   let epoch: string | null = null;
   let answering: ReturnType<typeof setTimeout> | undefined;
   let inFlight: string | null = null;
+  let refusals = 0;
+  let resending: ReturnType<typeof setTimeout> | undefined;
   let typedAt = 0;
   let readId = 0;
 
@@ -109,6 +112,7 @@ export function connectRoom(id: string, own: ChatUser) {
       if (key !== undefined && message.userId === own.id) waiting.value = outbox.remove(key);
     });
     if (key === undefined || key !== inFlight) return;
+    refusals = 0;
     answered();
     sendNext();
   }
@@ -133,7 +137,9 @@ export function connectRoom(id: string, own: ChatUser) {
   function notTaken(key: string, code: FrameError, message: string): void {
     if (key === inFlight) answered();
     if (RESENT.includes(code)) {
-      setTimeout(sendNext, RESEND_MS);
+      clearTimeout(resending);
+      resending = setTimeout(sendNext, Math.min(FIRST_RESEND_MS * 2 ** refusals, MAX_RESEND_MS));
+      refusals += 1;
       return;
     }
     waiting.value = outbox.refuse(key, { code, message });
@@ -212,6 +218,7 @@ export function connectRoom(id: string, own: ChatUser) {
     close(): void {
       link.close();
       answered();
+      clearTimeout(resending);
     },
   };
 }

@@ -7,7 +7,11 @@ import { onUnreachable } from "./rooms.ts";
 /** `lost`: it is tried again by itself. `shut`: not before the user asks for it. */
 export type State =
   | { readonly kind: "connecting" | "open" | "lost" }
-  | { readonly kind: "shut"; readonly why: "removed" | "gone" | "refused"; readonly failure: unknown };
+  | {
+      readonly kind: "shut";
+      readonly why: "removed" | "gone" | "refused" | "tooMuch";
+      readonly failure: unknown;
+    };
 
 export type Link = {
   readonly state: Signal<State>;
@@ -30,8 +34,9 @@ type Options = {
 const PROTOCOL = "guildhall.v1";
 const FIRST_RETRY_MS = 500;
 const MAX_RETRY_MS = 15_000;
-const FLOOD_RETRY_MS = 10_000;
-const CODES = { flood: 1008, sessionEnded: 4001, removed: 4003, gone: 4004 } as const;
+const SESSION_ENDED = 4001;
+/** After these one comes back only if one wants to. */
+const SHUT = { 1008: "tooMuch", 4003: "removed", 4004: "gone" } as const;
 
 /** A socket into a room that is opened again whenever it is lost. */
 export function openLink(roomId: string, { since, hear, lost }: Options): Link {
@@ -92,23 +97,23 @@ export function openLink(roomId: string, { since, hear, lost }: Options): Link {
     socket = null;
     lost();
     if (isClosed) return;
-    if (code === CODES.removed || code === CODES.gone) {
-      state.value = { kind: "shut", why: code === CODES.gone ? "gone" : "removed", failure: null };
+    if (code in SHUT) {
+      state.value = { kind: "shut", why: SHUT[code as keyof typeof SHUT], failure: null };
       return;
     }
     // Finds out whether there still is a session, and signs out where there is none.
-    if (code === CODES.sessionEnded) void readAccount();
-    retry(code === CODES.flood ? FLOOD_RETRY_MS : 0);
+    if (code === SESSION_ENDED) void readAccount();
+    retry();
   }
 
-  function retry(leastMs = 0): void {
+  function retry(): void {
     if (isClosed) return;
     state.value = { kind: "lost" };
     // By chance, so that after a restart not everybody comes at once.
     const backoffMs = Math.min(FIRST_RETRY_MS * 2 ** losses, MAX_RETRY_MS) * (0.5 + Math.random() / 2);
     losses += 1;
     clearTimeout(retrying);
-    retrying = setTimeout(() => void connect(), Math.max(leastMs, backoffMs));
+    retrying = setTimeout(() => void connect(), backoffMs);
   }
 
   function drop(): void {

@@ -310,6 +310,7 @@ export const en = {
   removedFromRoom: "You have been removed from this room.",
   roomGone: "This room is gone.",
   roomRefused: "You may not enter this room.",
+  roomTooMuch: "Too much at once: too many messages, or too many windows with this room.",
   comeBack: "Come back",
   waitsToBeSent: "waiting to be sent",
   notSent: "Not sent: {message}",

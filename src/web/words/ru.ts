@@ -312,6 +312,7 @@ export const ru: Words = {
   removedFromRoom: "Вас удалили из этой комнаты.",
   roomGone: "Этой комнаты больше нет.",
   roomRefused: "Вам нельзя войти в эту комнату.",
+  roomTooMuch: "Слишком много сразу: сообщений или окон с этой комнатой.",
   comeBack: "Вернуться",
   waitsToBeSent: "ждёт отправки",
   notSent: "Не отправлено: {message}",

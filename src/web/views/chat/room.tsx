@@ -22,6 +22,13 @@ const STATES = {
   shut: "lostShort",
 } as const;
 
+const REASONS = {
+  removed: "removedFromRoom",
+  gone: "roomGone",
+  refused: "roomRefused",
+  tooMuch: "roomTooMuch",
+} as const;
+
 type Asked =
   | { readonly what: "people" | "settings" }
   | { readonly what: "moderation"; readonly person: ChatUser };
@@ -106,13 +113,8 @@ function Connected({ connection, own }: { readonly connection: RoomConnection; r
       )}
       {state.kind === "shut" ? (
         <div class="room-shut">
-          <Empty
-            icon="lock"
-            text={t(
-              state.why === "gone" ? "roomGone" : state.why === "removed" ? "removedFromRoom" : "roomRefused",
-            )}
-          >
-            {state.why === "removed" && (
+          <Empty icon="lock" text={t(REASONS[state.why])}>
+            {(state.why === "removed" || state.why === "tooMuch") && (
               <button type="button" onClick={connection.tryNow}>
                 {t("comeBack")}
               </button>
