@@ -74,6 +74,11 @@ export async function signUp(page: Page, name: string): Promise<void> {
 
 export async function signIn(page: Page, name: string, password: string = PASSWORD): Promise<void> {
   await page.goto("/login");
+  await signInHere(page, name, password);
+}
+
+/** On the form that is shown. */
+export async function signInHere(page: Page, name: string, password: string = PASSWORD): Promise<void> {
   await page.getByLabel("E-mail address or username").fill(addressOf(name));
   await page.getByLabel("Password").fill(password);
   await page.getByRole("main").getByRole("button", { name: "Sign in" }).click();

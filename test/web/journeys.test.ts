@@ -2,7 +2,15 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
-import { addressOf, launchChromium, signIn, signUp, type Visitor, visitor } from "../support/browser.ts";
+import {
+  addressOf,
+  launchChromium,
+  signIn,
+  signInHere,
+  signUp,
+  type Visitor,
+  visitor,
+} from "../support/browser.ts";
 import { type RunningServer, startServer, temporaryFolder } from "../support/server.ts";
 import { requireTool } from "../support/tools.ts";
 
@@ -244,6 +252,58 @@ describe.skipIf(!isThere)("in a browser", () => {
       await tab.getByRole("heading", { name: "Profile" }).waitFor();
       await page.getByRole("button", { name: "Sign out", exact: true }).click();
       await tab.getByRole("heading", { name: "Sign in first" }).waitFor();
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    "tokens that have ended are renewed, in two tabs at once too, and the session lives on",
+    async () => {
+      const { page, wrongs, context } = ada;
+      await signUp(page, "Ada Later");
+      const tab = await context.newPage();
+      await tab.goto("/profile/security");
+      await tab.getByText("This one").waitFor();
+      const age = `{
+        const kept = JSON.parse(localStorage.getItem("guildhall.tokens"));
+        localStorage.setItem("guildhall.tokens", JSON.stringify({ ...kept, expiresAt: 0 }));
+      }`;
+      await page.evaluate(age);
+      await Promise.all([page.goto("/profile/security"), tab.reload()]);
+      await Promise.all([page, tab].map((one) => one.getByText("This one").waitFor()));
+      expect(await page.getByRole("button", { name: "Sign out there" }).count()).toBe(0);
+      // A token that is none, such as after its secret was replaced.
+      await page.evaluate(age.replace("expiresAt: 0", 'access: "gone"'));
+      await page.reload();
+      await page.getByText("This one").waitFor();
+      expect(wrongs.filter((wrong) => !wrong.includes("401"))).toEqual([]);
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    "who signs in is led to where they came from, and never to another site",
+    async () => {
+      const { page } = ada;
+      await signUp(page, "Ada Led");
+      await page.getByRole("button", { name: "Sign out", exact: true }).click();
+      await page.goto("/blog?drafts=1");
+      await page.goto("/profile/security");
+      await page.getByRole("main").getByRole("link", { name: "Sign in" }).click();
+      await signInHere(page, "Ada Led");
+      await page.getByRole("heading", { name: "Your sessions" }).waitFor();
+      for (const next of [
+        "//evil.example.org",
+        "https://evil.example.org/",
+        "/\\evil.example.org",
+        "/users/1",
+      ]) {
+        await page.getByRole("button", { name: "Sign out", exact: true }).click();
+        await page.goto(`/login?next=${encodeURIComponent(next)}`);
+        await signInHere(page, "Ada Led");
+        await page.getByRole("heading", { name: "Hello, Ada Led" }).waitFor();
+        expect([next, page.url()]).toEqual([next, `${server.url}/`]);
+      }
     },
     LIMIT_MS,
   );

@@ -168,7 +168,10 @@ describe.skipIf(!isThere)("in a browser", () => {
       const mallory = await there.join(HOSTILE.slice(0, 99), "mallory");
       const named = await server.call("PUT", `/api/users/${mallory.uuid}`, {
         token: mallory.token,
-        body: { username: "<img src=x onerror=globalThis.hit=1>" },
+        body: {
+          username: "<img src=x onerror=globalThis.hit=1>",
+          avatar_url: "https://tracker.example.org/avatars/x.png",
+        },
       });
       expect(named.status).toBe(200);
       await server.call("POST", `/users/${mallory.id}/games`, {

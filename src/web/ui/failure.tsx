@@ -37,10 +37,17 @@ export function wordsOf(error: unknown): string {
   if (error.status === 429) return t("failureTooMany", { n: error.retryAfterSeconds ?? 60 });
   const key = BY_CODE[error.code];
   if (error.code === "OFFLINE" && key !== undefined) return t(key);
-  if (language.value === "en") return error.message;
+  if (language.value === "en") return plain(error);
   if (key !== undefined) return t(key);
   const general = BY_STATUS[error.status];
   return general === undefined ? t("failureTold", { message: error.message }) : t(general);
+}
+
+/** Without the field's name before it, which its label has told. */
+function plain({ field, message }: Failure): string {
+  if (field === null || !message.startsWith(`${field}: `)) return message;
+  const rest = message.slice(field.length + 2);
+  return `${rest.charAt(0).toUpperCase()}${rest.slice(1)}`;
 }
 
 /** By which the server's log knows what failed. */

@@ -110,11 +110,14 @@ export function Avatar({ name, src = null, size }: AvatarProps) {
   );
 }
 
+// As this server calls them.
+const PICTURE = /^\/avatars\/(avatar-)?[0-9a-f-]{36}(-[0-9a-f]{32})?\.(svg|png|jpg|webp)$/;
+
 /** The path of a picture that this server has, whatever address it is known by; null for other hosts' ones. */
 function ownPicture(src: string | null): string | null {
   if (src === null || src === "") return null;
   const url = URL.parse(src, location.origin);
-  return url?.pathname.startsWith("/avatars/") === true ? url.pathname : null;
+  return url !== null && PICTURE.test(url.pathname) ? url.pathname : null;
 }
 
 function initials(name: string): string {

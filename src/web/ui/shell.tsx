@@ -26,7 +26,7 @@ const ADMINISTRATION = [
 
 export function Shell({ children }: { readonly children: ComponentChildren }) {
   const administers = ADMINISTRATION.some(may);
-  const places = administers ? [...PLACES, ["/admin", "admin", "admin"] as const] : PLACES;
+  const places = administers ? [...PLACES, ["/admin", "adminShort", "admin"] as const] : PLACES;
   return (
     <>
       <a class="skip" href="#main">

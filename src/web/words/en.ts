@@ -7,6 +7,7 @@ export const en = {
   players: "Players",
   blog: "Blog",
   admin: "Administration",
+  adminShort: "Admin",
   profile: "Profile",
   skip: "Skip to the content",
   places: "Places",

@@ -6,6 +6,7 @@ export const ru: Words = {
   players: "Игроки",
   blog: "Блог",
   admin: "Управление",
+  adminShort: "Админ",
   profile: "Профиль",
   skip: "К содержанию",
   places: "Разделы",
