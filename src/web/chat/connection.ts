@@ -1,15 +1,15 @@
 import { batch, signal } from "@preact/signals";
 import { get } from "../api.ts";
+import { openLink } from "./link.ts";
+import { createOutbox, type Waiting } from "./outbox.ts";
+import { amend, readRooms } from "./rooms.ts";
 import {
   type ChatMessage,
   type ChatUser,
   type FrameError,
   MODERATION_ACTIONS,
   type ServerFrame,
-} from "../shapes.ts";
-import { openLink } from "./link.ts";
-import { createOutbox, type Waiting } from "./outbox.ts";
-import { amend, readRooms } from "./rooms.ts";
+} from "./shapes.ts";
 import {
   EMPTY,
   nameOf,

@@ -1,8 +1,8 @@
 import { type Signal, signal } from "@preact/signals";
 import { call, Failure, get } from "../api.ts";
 import { readAccount } from "../session.ts";
-import type { ServerFrame } from "../shapes.ts";
 import { onUnreachable } from "./rooms.ts";
+import type { ServerFrame } from "./shapes.ts";
 
 /** `lost`: it is tried again by itself. `shut`: not before the user asks for it. */
 export type State =

@@ -1,4 +1,4 @@
-import type { FrameError } from "../shapes.ts";
+import type { FrameError } from "./shapes.ts";
 
 /** A message on its way. `refusal`: the server will not take it as it is. */
 export type Waiting = {

@@ -1,8 +1,8 @@
 import { effect, signal } from "@preact/signals";
 import { Failure, get } from "../api.ts";
 import { account, checkBy } from "../session.ts";
-import type { OwnRoom, RoomId } from "../shapes.ts";
 import { unread } from "../unread.ts";
+import type { OwnRoom, RoomId } from "./shapes.ts";
 
 /** The rooms that the account may see; null until they were read. */
 export const rooms = signal<readonly OwnRoom[] | null>(null);

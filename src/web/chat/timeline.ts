@@ -1,4 +1,4 @@
-import type { ChatMessage, ChatUser, ModerationAction } from "../shapes.ts";
+import type { ChatMessage, ChatUser, ModerationAction } from "./shapes.ts";
 
 /** Something that was done in the room, told between the messages. */
 export type Notice = {

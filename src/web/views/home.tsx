@@ -1,11 +1,12 @@
 import { useEffect } from "preact/hooks";
 import { get } from "../api.ts";
 import { rooms } from "../chat/rooms.ts";
+import type { OwnRoom } from "../chat/shapes.ts";
 import { ago, number } from "../format.ts";
 import { t } from "../i18n.ts";
 import { useLoad } from "../load.ts";
 import { account } from "../session.ts";
-import type { ListedPost, OwnRoom, Page, RankedPlayer } from "../shapes.ts";
+import type { ListedPost, Page, RankedPlayer } from "../shapes.ts";
 import { Avatar, Empty, Shown, Title } from "../ui/parts.tsx";
 
 const POSTS = 4;

@@ -1,8 +1,8 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { readRooms, rooms, roomsFailure } from "../../chat/rooms.ts";
+import type { OwnRoom } from "../../chat/shapes.ts";
 import { t } from "../../i18n.ts";
-import type { OwnRoom } from "../../shapes.ts";
 import { Dialog } from "../../ui/dialog.tsx";
 import { FailureNote } from "../../ui/failure.tsx";
 import { Badge, Empty, Loading } from "../../ui/parts.tsx";

@@ -1,6 +1,6 @@
+import type { ChatMessage } from "../../chat/shapes.ts";
 import type { Notice, Timeline } from "../../chat/timeline.ts";
 import { date } from "../../format.ts";
-import type { ChatMessage } from "../../shapes.ts";
 
 // Messages of one person that follow so closely stand under one name.
 const TOGETHER_MS = 5 * 60_000;

@@ -1,9 +1,9 @@
 import type { RoomConnection } from "../../chat/connection.ts";
 import type { Waiting } from "../../chat/outbox.ts";
+import type { ChatMessage, FrameError, ModerationAction } from "../../chat/shapes.ts";
 import type { Notice } from "../../chat/timeline.ts";
 import { clock, dateTime } from "../../format.ts";
 import { type Key, t } from "../../i18n.ts";
-import type { ChatMessage, FrameError, ModerationAction } from "../../shapes.ts";
 import { Icon } from "../../ui/icon.tsx";
 import { Avatar } from "../../ui/parts.tsx";
 

@@ -1,5 +1,5 @@
+import type { ChatUser } from "../../chat/shapes.ts";
 import { t } from "../../i18n.ts";
-import type { ChatUser } from "../../shapes.ts";
 import { Icon } from "../../ui/icon.tsx";
 import { Avatar } from "../../ui/parts.tsx";
 
