@@ -1,16 +1,13 @@
 import { locale, t, timeZone } from "./i18n.ts";
+import { kept } from "./kept.ts";
 
-// Making one takes a hundred times as long as using it.
-const formats = new Map<string, Intl.DateTimeFormat>();
+const dates = kept<Intl.DateTimeFormat>();
+const agos = kept<Intl.RelativeTimeFormat>();
 
-function formatOf(options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
-  const key = `${locale.value} ${timeZone.value} ${options.dateStyle} ${options.timeStyle}`;
-  const known = formats.get(key);
-  if (known !== undefined) return known;
-  const made = newFormat(options);
-  formats.set(key, made);
-  return made;
-}
+const formatOf = (options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat =>
+  dates(`${locale.value} ${timeZone.value} ${options.dateStyle} ${options.timeStyle}`, () =>
+    newFormat(options),
+  );
 
 /** A time zone of the account that this browser does not know must not break the page. */
 function newFormat(options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
@@ -31,14 +28,6 @@ export const date = (time: string | number) => written(time, { dateStyle: "mediu
 export const dateTime = (time: string | number) => written(time, { dateStyle: "medium", timeStyle: "short" });
 export const clock = (time: string | number) => written(time, { timeStyle: "short" });
 
-const numbers = new Map<string, Intl.NumberFormat>();
-
-export function number(value: number): string {
-  const format = numbers.get(locale.value) ?? new Intl.NumberFormat(locale.value);
-  numbers.set(locale.value, format);
-  return format.format(value);
-}
-
 export const percent = (share: number) =>
   new Intl.NumberFormat(locale.value, { style: "percent", maximumFractionDigits: 0 }).format(share);
 
@@ -56,8 +45,8 @@ export function duration(seconds: number): string {
 /** "3 minutes ago"; a date for what is older than a week. */
 export function ago(time: string): string {
   const seconds = (Date.parse(time) - Date.now()) / 1_000;
-  const format = new Intl.RelativeTimeFormat(locale.value, { numeric: "auto" });
   if (seconds > -45) return t("justNow");
+  const format = agos(locale.value, () => new Intl.RelativeTimeFormat(locale.value, { numeric: "auto" }));
   if (seconds > -3_600) return format.format(Math.round(seconds / 60), "minute");
   if (seconds > -86_400) return format.format(Math.round(seconds / 3_600), "hour");
   if (seconds > -7 * 86_400) return format.format(Math.round(seconds / 86_400), "day");

@@ -1,4 +1,5 @@
 import { computed, effect, signal } from "@preact/signals";
+import { kept } from "./kept.ts";
 import { account } from "./session.ts";
 import { en } from "./words/en.ts";
 
@@ -53,16 +54,22 @@ async function wordsOf(language: Language): Promise<Words> {
   );
 }
 
+const numbers = kept<Intl.NumberFormat>();
+const plurals = kept<Intl.PluralRules>();
+
+export const number = (value: number): string =>
+  numbers(locale.value, () => new Intl.NumberFormat(locale.value)).format(value);
+
 export function t(key: Key, params: Params = {}): string {
   const phrase: Phrase = spoken.value.words[key];
   const text = typeof phrase === "string" ? phrase : formOf(phrase, Number(params.n ?? 0));
   return text.replace(/\{(\w+)\}/g, (_, name: string) => {
     const value = params[name] ?? "";
-    return typeof value === "number" ? new Intl.NumberFormat(locale.value).format(value) : value;
+    return typeof value === "number" ? number(value) : value;
   });
 }
 
 function formOf(phrase: Exclude<Phrase, string>, n: number): string {
-  const form = new Intl.PluralRules(language.value).select(n);
+  const form = plurals(language.value, () => new Intl.PluralRules(language.value)).select(n);
   return (form === "one" || form === "few" || form === "many" ? phrase[form] : undefined) ?? phrase.other;
 }

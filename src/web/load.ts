@@ -1,5 +1,5 @@
 import { useSignal } from "@preact/signals";
-import { useCallback, useEffect, useRef } from "preact/hooks";
+import { useCallback, useLayoutEffect, useRef } from "preact/hooks";
 
 export type Loaded<T> = {
   readonly data: T | null;
@@ -36,7 +36,8 @@ export function useLoad<T>(key: string, read: (signal: AbortSignal) => Promise<T
     isLoading.value = false;
   }, []);
 
-  useEffect(() => {
+  // Not after the next painting: the answer comes earlier by a frame.
+  useLayoutEffect(() => {
     void reload();
     return () => running.current?.abort();
   }, [key, reload]);

@@ -1,7 +1,7 @@
 import { useSignal } from "@preact/signals";
 import { call, get } from "../api.ts";
-import { dateTime, duration, number, percent } from "../format.ts";
-import { t } from "../i18n.ts";
+import { dateTime, duration, percent } from "../format.ts";
+import { number, t } from "../i18n.ts";
 import { useLoad } from "../load.ts";
 import { account, may } from "../session.ts";
 import type { Counters, Game, Person, Player } from "../shapes.ts";

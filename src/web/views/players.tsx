@@ -1,6 +1,5 @@
 import { call, get } from "../api.ts";
-import { number } from "../format.ts";
-import { t } from "../i18n.ts";
+import { number, t } from "../i18n.ts";
 import { useLoad } from "../load.ts";
 import { go } from "../router.ts";
 import { account } from "../session.ts";
