@@ -166,14 +166,16 @@ describe("a sweep", () => {
       .returning();
     const roomId = room?.id ?? 0;
     const guest = (userId: number, more: object) => ({ roomId, userId, ...more });
-    await app.core.db.insert(roomPeople).values([
-      guest(-1, { saidAt: app.now - 24 * HOUR }),
-      guest(-2, { saidAt: app.now - 24 * HOUR + 1 }),
-      guest(-3, { mutedUntil: app.now }),
-      guest(-4, { mutedUntil: app.now + 1 }),
-      guest(-5, { bannedUntil: app.now + 1 }),
-      guest(accountId, { saidAt: app.now - 48 * HOUR }),
-    ]);
+    await app.core.db
+      .insert(roomPeople)
+      .values([
+        guest(-1, { saidAt: app.now - 24 * HOUR }),
+        guest(-2, { saidAt: app.now - 24 * HOUR + 1 }),
+        guest(-3, { mutedUntil: app.now }),
+        guest(-4, { mutedUntil: app.now + 1 }),
+        guest(-5, { bannedUntil: app.now + 1 }),
+        guest(accountId, { saidAt: app.now - 48 * HOUR }),
+      ]);
     expect(await sweep(app.core)).toEqual({ ...NOTHING, guests: 2 });
     const left = await app.core.db.select({ id: roomPeople.userId }).from(roomPeople);
     expect(left.map(({ id }) => id).sort()).toEqual([-2, -4, -5, accountId].sort());
