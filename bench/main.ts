@@ -1,6 +1,7 @@
 import { cpus, loadavg } from "node:os";
 import { blog } from "./blog.ts";
 import { createLab, type Lab } from "./lab.ts";
+import { chatAbuse } from "./measures/chat-abuse.ts";
 import { chatFanOut } from "./measures/chat-fan-out.ts";
 import { chatJoining } from "./measures/chat-joining.ts";
 import { chatMemory } from "./measures/chat-memory.ts";
@@ -28,6 +29,7 @@ const MEASURES: Readonly<Record<string, Measure>> = {
   "chat-over-rest": chatOverRest,
   "chat-joining": chatJoining,
   "chat-memory": chatMemory,
+  "chat-abuse": chatAbuse,
   "document-latency": documentLatency,
   "reads-beside-documents": readsBesideDocuments,
   "cold-start": coldStart,

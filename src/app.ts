@@ -19,6 +19,7 @@ import { serveAvatar } from "./http/avatar.ts";
 import type { Env, RequestInfo, Upgrade } from "./http/context.ts";
 import { serveDocs } from "./http/docs.ts";
 import { serveDocument } from "./http/documents.ts";
+import { createFairTurns } from "./http/fair-turns.ts";
 import { readiness } from "./http/health.ts";
 import { MAX_BODY_BYTES } from "./http/input.ts";
 import type { Origins } from "./http/origins.ts";
@@ -120,6 +121,7 @@ export function createApp(options: AppOptions): App {
   const sockets = createSockets(core, options.topics);
   const apis = createApis(core, { origins, views, sockets, isStopping });
   const limiter = options.limits ? createRateLimiter(core, options.limits) : null;
+  const takeTurn = createFairTurns();
   // Made when it is first asked for: it would be a third of the start's time.
   let openApi: string | undefined;
 
@@ -202,6 +204,8 @@ export function createApp(options: AppOptions): App {
 
     async fetch(request, peer) {
       const startedAt = performance.now();
+      const turn = takeTurn(startedAt);
+      if (turn !== null) await turn;
       const id = requestId(request.headers);
       let isUpgraded = false;
       const target = targetOf(request);

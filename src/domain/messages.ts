@@ -166,6 +166,20 @@ export async function page(
   return after === undefined ? rows.reverse() : rows;
 }
 
+const lastWithNewest = prepared((db) =>
+  db
+    .select({
+      entry: messages,
+      newestId: sql<number>`(SELECT max(id) FROM messages WHERE room_id = ${sql.placeholder("roomId")})`,
+      epoch: sql<string>`(SELECT epoch FROM chat_epoch)`,
+    })
+    .from(messages)
+    .where(and(eq(messages.roomId, sql.placeholder("roomId")), eq(messages.kind, "message")))
+    .orderBy(desc(messages.id))
+    .limit(HISTORY_AT_JOIN)
+    .prepare(),
+);
+
 const newestOf = (core: Core, roomId: number) =>
   core.db
     .select({ id: messages.id })
@@ -213,6 +227,15 @@ function fitting(entries: readonly LogEntry[]): readonly LogEntry[] {
 
 /** What somebody who joins has to be told, as it stands at one moment. */
 export async function start(core: Core, roomId: number, since: Since | null): Promise<Start> {
+  if (since === null) {
+    // One statement, built once: most who join have nothing yet, and in some room something was said.
+    const rows = await lastWithNewest(core.db).all({ roomId });
+    const [last] = rows;
+    if (last !== undefined) {
+      const history = fitting(rows.map(({ entry }) => entry).reverse());
+      return { history, removedIds: [], isGap: false, epoch: last.epoch, newestId: last.newestId };
+    }
+  }
   const [newest, epochs, latest, missed] = await core.db.batch([
     newestOf(core, roomId),
     core.db.select({ epoch: chatEpoch.epoch }).from(chatEpoch),

@@ -12,30 +12,40 @@ export interface Turns {
 // A bucket is some 100 bytes; the longest silent are forgotten first, and they would be full by then.
 const MAX_BUCKETS = 50_000;
 const BURST = 2;
+const GUESTS_OF_A_NETWORK = 10;
 
-/** A token bucket each: it holds twice the points, and fills at their rate. Guests count by where they come from. */
+/**
+ * A token bucket each: it holds twice the points, and fills at their rate. Guests, who are somebody new each time
+ * they connect, have one together besides, with ten times as much for each network.
+ */
 export function createTurns(core: Core): Turns {
   const { limitMessages } = core.settings;
   if (limitMessages === null) return { take: () => {} };
   const { points, windowMs } = limitMessages;
-  const perMs = points / windowMs;
   const buckets = new LRUCache<number | string, { tokens: number; at: number }>({ max: MAX_BUCKETS });
+
+  function takeFrom(key: number | string, most: number): void {
+    const perMs = most / BURST / windowMs;
+    const now = core.clock();
+    const before = buckets.get(key) ?? { tokens: most, at: now };
+    const tokens = Math.min(most, before.tokens + (now - before.at) * perMs);
+    if (tokens < 1) {
+      const retryAfterSeconds = Math.ceil((1 - tokens) / perMs / 1000);
+      throw new DomainError(
+        "rateLimited",
+        `Slow down: you may write again in ${retryAfterSeconds} seconds.`,
+        {
+          retryAfterSeconds,
+        },
+      );
+    }
+    buckets.set(key, { tokens: tokens - 1, at: now });
+  }
 
   return {
     take({ id, network }) {
-      const key = network ?? id;
-      const now = core.clock();
-      const before = buckets.get(key) ?? { tokens: points * BURST, at: now };
-      const tokens = Math.min(points * BURST, before.tokens + (now - before.at) * perMs);
-      if (tokens < 1) {
-        const retryAfterSeconds = Math.ceil((1 - tokens) / perMs / 1000);
-        throw new DomainError(
-          "rateLimited",
-          `Slow down: you may write again in ${retryAfterSeconds} seconds.`,
-          { retryAfterSeconds },
-        );
-      }
-      buckets.set(key, { tokens: tokens - 1, at: now });
+      takeFrom(id, points * BURST);
+      if (network !== undefined) takeFrom(network, points * BURST * GUESTS_OF_A_NETWORK);
     },
   };
 }

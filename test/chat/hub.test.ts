@@ -636,6 +636,8 @@ describe("moderation", () => {
 
   test.each([1, 2])("what is decided while a newcomer waits for statement %i holds for them", async (nth) => {
     const { world, node, ada, bob, eve, room, id, here } = await meeting();
+    await here.seat?.say("A room with a history is read in one statement.", null);
+    here.told.splice(0);
     const bobs = await slowNewcomer(world, bob, room, { heldStatement: nth });
     await moderation.mute(world.core, ada, id, bob.id, {});
     for (let n = 0; n < 5; n++) await turn();

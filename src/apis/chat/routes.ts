@@ -11,6 +11,7 @@ import * as sessions from "../../domain/sessions.ts";
 import * as tickets from "../../domain/socket-tickets.ts";
 import type { ApiContext, Env } from "../../http/context.ts";
 import { RequestError } from "../../http/failures.ts";
+import { nextTurn } from "../../http/fair-turns.ts";
 import { refuseInvalid, requireJson } from "../../http/input.ts";
 import type { Origins } from "../../http/origins.ts";
 import { authenticated, clientOf, TOKEN_COOKIE } from "../../http/token.ts";
@@ -94,6 +95,8 @@ export function createChatApi(core: Core, origins: Origins, sockets: Sockets): O
   });
 
   app.openapi(contract.joinRoom, async function joinRoom(c) {
+    // Who joins can wait for who is there.
+    await nextTurn();
     requireUpgrade(c);
     origins.requireOwn(c.req.raw.headers);
     const isPlain = speaksPlain(c.req.header("Sec-WebSocket-Protocol"));
