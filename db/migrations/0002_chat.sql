@@ -17,7 +17,6 @@ CREATE TABLE `messages` (
 );
 --> statement-breakpoint
 CREATE INDEX `messages_room` ON `messages` (`room_id`,`id`);--> statement-breakpoint
-CREATE INDEX `messages_user` ON `messages` (`user_id`,`id`);--> statement-breakpoint
 CREATE UNIQUE INDEX `messages_key_unique` ON `messages` (`room_id`,`user_id`,`key`) WHERE key IS NOT NULL;--> statement-breakpoint
 CREATE TABLE `nodes` (
 	`id` text PRIMARY KEY NOT NULL,

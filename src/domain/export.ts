@@ -1,4 +1,4 @@
-import { and, asc, eq, gt, or } from "drizzle-orm";
+import { and, asc, eq, gt, lte, or } from "drizzle-orm";
 import type { AnySQLiteColumn, SQLiteTable } from "drizzle-orm/sqlite-core";
 import {
   accountGroups,
@@ -17,6 +17,7 @@ import {
 } from "../../db/schema.ts";
 import type { Account } from "./accounts.ts";
 import type { Core } from "./core.ts";
+import { newestId } from "./messages.ts";
 import * as roles from "./roles.ts";
 import * as statistics from "./statistics.ts";
 
@@ -32,6 +33,7 @@ export async function* exportOf(core: Core, account: Account): AsyncGenerator<Ex
   yield { section: "roles", value: await roles.namesOf(core, account.id) };
   yield { section: "groups", value: await groupsOf(core, account) };
   yield { section: "counters", value: await statistics.read(core, account.id) };
+  yield* messagesOf(core, account);
   for (const { section, table, key, owners, target } of TABLES) {
     let after: string | number | null = null;
     do {
@@ -49,6 +51,29 @@ export async function* exportOf(core: Core, account: Account): AsyncGenerator<Ex
       const last = rows.at(-1)?.[propertyOf(table, key)];
       after = rows.length === ROWS && (typeof last === "string" || typeof last === "number") ? last : null;
     } while (after !== null);
+  }
+}
+
+// Some milliseconds each; others come in between.
+const ENTRIES_LOOKED_THROUGH = 20_000;
+
+/** The log has no index by person: it is looked through piece by piece. */
+async function* messagesOf(core: Core, account: Account): AsyncGenerator<ExportPart> {
+  const newest = await newestId(core);
+  for (let from = 0; from === 0 || from < newest; from += ENTRIES_LOOKED_THROUGH) {
+    const rows = await core.db
+      .select()
+      .from(messages)
+      .where(
+        and(
+          gt(messages.id, from),
+          lte(messages.id, from + ENTRIES_LOOKED_THROUGH),
+          eq(messages.userId, account.id),
+        ),
+      )
+      .orderBy(asc(messages.id));
+    yield { section: "messages", rows };
+    await core.sleep(0);
   }
 }
 
@@ -78,7 +103,6 @@ const TABLES: readonly Exported[] = [
   { section: "posts", table: posts, key: posts.id, owners: [posts.authorId] },
   { section: "comments", table: comments, key: comments.id, owners: [comments.authorId] },
   { section: "likes", table: commentLikes, key: commentLikes.commentId, owners: [commentLikes.accountId] },
-  { section: "messages", table: messages, key: messages.id, owners: [messages.userId] },
   { section: "rooms", table: roomPeople, key: roomPeople.roomId, owners: [roomPeople.userId] },
   { section: "invitations", table: invitations, key: invitations.code, owners: [invitations.createdBy] },
   {

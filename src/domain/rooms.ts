@@ -146,22 +146,28 @@ export async function list(core: Core, person: Person | null): Promise<Room[]> {
   return (await listWithAccess(core, person)).map(({ room }) => room);
 }
 
-/** The same, with what each knows of the person. */
-export async function listWithAccess(core: Core, person: Person | null): Promise<Access[]> {
-  const seesAll = await moderatesAll(core, person);
-  const rows = await core.db
+const listed = prepared((db) =>
+  db
     .select({ room: rooms, person: roomPeople })
     .from(rooms)
-    .leftJoin(roomPeople, and(eq(roomPeople.roomId, rooms.id), eq(roomPeople.userId, person?.id ?? 0)))
+    .leftJoin(
+      roomPeople,
+      and(eq(roomPeople.roomId, rooms.id), eq(roomPeople.userId, sql.placeholder("userId"))),
+    )
     .where(
       and(
         isNotNull(rooms.key),
-        seesAll
-          ? undefined
-          : sql`(${rooms.isPrivate} = 0 OR ${roomPeople.role} IS NOT NULL OR ${roomPeople.isMember} = 1)`,
+        sql`(${sql.placeholder("sees")} = 1 OR ${rooms.isPrivate} = 0 OR ${roomPeople.role} IS NOT NULL OR ${roomPeople.isMember} = 1)`,
       ),
     )
-    .orderBy(asc(rooms.id));
+    .orderBy(asc(rooms.id))
+    .prepare(),
+);
+
+/** The same, with what each knows of the person. */
+export async function listWithAccess(core: Core, person: Person | null): Promise<Access[]> {
+  const sees = (await moderatesAll(core, person)) ? 1 : 0;
+  const rows = await listed(core.db).all({ userId: person?.id ?? 0, sees });
   return rows.flatMap((row) => accessOf(row) ?? []);
 }
 
