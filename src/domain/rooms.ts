@@ -174,6 +174,7 @@ export async function listWithAccess(core: Core, person: Person | null): Promise
 export type NewRoom = {
   readonly publicId: number | string | null;
   readonly name: string;
+  readonly isPrivate: boolean;
   /** Of who makes it. */
   readonly address: string;
 };
@@ -187,19 +188,29 @@ const MAX_ROOMS = 10_000;
 export async function create(
   core: Core,
   person: Person | null,
-  { publicId, name, address }: NewRoom,
+  { publicId, name, isPrivate, address }: NewRoom,
 ): Promise<Room> {
+  // Nobody could ever be let in.
+  if (isPrivate && person?.account == null) {
+    throw new DomainError("forbidden", "A private room needs an owner who is signed in.");
+  }
   if (publicId !== null) {
     const key = keyOf(publicId);
     if (key === null) throw invalidId();
-    return insert(core, person, { key: sql`${key}`, isNumber: typeof publicId === "number", name, address });
+    return insert(core, person, {
+      key: sql`${key}`,
+      isNumber: typeof publicId === "number",
+      name,
+      isPrivate,
+      address,
+    });
   }
   for (let tried = 0; ; tried++) {
     // The next number, or one further on where somebody chose that for a room of their own.
     const step = tried === 0 ? 1 : 2 + Math.floor(Math.random() * 10 ** (tried + 2));
     const key = sql`CAST((SELECT coalesce(max(id), 0) FROM rooms) + ${step} AS TEXT)`;
     try {
-      return await insert(core, person, { key, isNumber: true, name, address });
+      return await insert(core, person, { key, isNumber: true, name, isPrivate, address });
     } catch (error) {
       if (!(error instanceof DomainError) || tried >= MAX_IDS_TRIED) throw error;
     }
@@ -218,6 +229,7 @@ async function insert(
     key,
     isNumber,
     name,
+    isPrivate,
     address,
   }: Omit<NewRoom, "publicId"> & {
     readonly key: SQL;
@@ -229,7 +241,7 @@ async function insert(
   await requireSpace(core, owner);
   try {
     const [[row]] = await core.db.batch([
-      core.db.insert(rooms).values({ key, isNumber, name, createdAt: now }).returning(),
+      core.db.insert(rooms).values({ key, isNumber, name, isPrivate, createdAt: now }).returning(),
       ...(owner === null
         ? []
         : [

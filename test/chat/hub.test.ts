@@ -164,7 +164,12 @@ async function startWorld(options: WorldOptions = {}): Promise<World> {
       return { id: account.id, username, account, address: "192.0.2.1" };
     },
     room: (owner, publicId = `room-${numbered++}`) =>
-      rooms.create(core, owner, { publicId, name: `The ${publicId}`, address: "192.0.2.1" }),
+      rooms.create(core, owner, {
+        publicId,
+        name: `The ${publicId}`,
+        isPrivate: false,
+        address: "192.0.2.1",
+      }),
     async post(person, room, content) {
       const access = await node.enter(person, room);
       return (await node.hub.say(access, person, content, null)).entry.id;

@@ -216,6 +216,13 @@ describe("a private room", () => {
   const OUT = [403, 403, 403, 403];
   const IN = [200, 201, 200, 426];
 
+  test("can be one from the beginning", async () => {
+    const made = must(await create(ann, { id: 3, name: "private too", private: true }), 200);
+    expect(made.body).toEqual({ id: 3, name: "private too" });
+    expect([await seenBy(ann), await seenBy(ben)]).toEqual([[1, 2, 3], [1]]);
+    expect((await ben.call("GET", "/ws/rooms/3/messages")).status).toBe(403);
+  });
+
   test("is hidden from others, and shut", async () => {
     expect([await seenBy(ben), await statuses(ben)]).toEqual([[1], OUT]);
     expect((await ben.call("GET", "/ws/rooms")).body.map(({ id }: { id: number }) => id)).toEqual([1]);
@@ -326,6 +333,11 @@ describe("guests", () => {
       expect([row?.action, row?.actorId]).toEqual(["room.created", null]);
       const foreign = { Origin: "https://evil.example" };
       expect(told(await guest("POST", "/ws/create-room", { name: "room" }, foreign))).toEqual(refused(403));
+    });
+
+    test("make no private room: nobody could be let in", async () => {
+      const answer = await guest("POST", "/ws/create-room", { name: "room", private: true });
+      expect(told(answer)).toEqual(refused(403));
     });
 
     test("know nothing of private rooms", async () => {

@@ -110,6 +110,10 @@ export const createRoom = createRoute({
         description: "A whole number or 1 to 64 of A-Z, a-z, 0-9, _ and -; without it one is made",
       }),
       name: roomName(),
+      private: z
+        .boolean()
+        .optional()
+        .openapi({ description: "Only who is let in sees it, from the beginning" }),
     }),
   ),
   responses: { 200: answer(Room, "Made"), ...refusals(400, 401, 403, 409, 413, 415) },

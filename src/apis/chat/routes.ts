@@ -71,9 +71,11 @@ export function createChatApi(core: Core, origins: Origins, sockets: Sockets): O
 
   app.openapi(contract.createRoom, async function createRoom(c) {
     const person = await writer(c);
-    const { id = null, name } = c.req.valid("json");
+    const { id = null, name, private: isPrivate = false } = c.req.valid("json");
     return c.json(
-      wire.room(await rooms.create(core, person, { publicId: id, name, address: c.env.address() })),
+      wire.room(
+        await rooms.create(core, person, { publicId: id, name, isPrivate, address: c.env.address() }),
+      ),
       200,
     );
   });
