@@ -1,8 +1,9 @@
+import { DomainError } from "../domain/errors.ts";
+
 // Longer than 64 requests take that come at once over open connections.
 const TURN_MS = 5;
 
-/** Resolves in the next turn of the event loop, when all that is ready has had its turn. */
-export const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
+const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 /**
  * Bun accepts, reads and answers new connections in a row while there are any: who connects as fast as we answer keeps
@@ -19,5 +20,26 @@ export function createFairTurns(): (now: number) => Promise<void> | null {
       });
     }
     return now - turnBegan > TURN_MS ? nextTurn() : null;
+  };
+}
+
+const MAX_WAITING = 10_000;
+
+/**
+ * Lets so many through in each turn of the event loop, in their order, so that all others have theirs in between. The
+ * answer throws `overloaded` when too many wait.
+ */
+export function createTurnstile(perTurn: number): () => Promise<void> {
+  const waiting: (() => void)[] = [];
+  function letThrough(): void {
+    for (const go of waiting.splice(0, perTurn)) go();
+    if (waiting.length > 0) setImmediate(letThrough);
+  }
+  return function pass() {
+    if (waiting.length >= MAX_WAITING) {
+      throw new DomainError("overloaded", "Too many people come at once. Try again shortly.");
+    }
+    if (waiting.length === 0) setImmediate(letThrough);
+    return new Promise<void>((resolve) => waiting.push(resolve));
   };
 }

@@ -11,7 +11,7 @@ import * as sessions from "../../domain/sessions.ts";
 import * as tickets from "../../domain/socket-tickets.ts";
 import type { ApiContext, Env } from "../../http/context.ts";
 import { RequestError } from "../../http/failures.ts";
-import { nextTurn } from "../../http/fair-turns.ts";
+import { createTurnstile } from "../../http/fair-turns.ts";
 import { refuseInvalid, requireJson } from "../../http/input.ts";
 import type { Origins } from "../../http/origins.ts";
 import { authenticated, clientOf, TOKEN_COOKIE } from "../../http/token.ts";
@@ -22,6 +22,7 @@ import { chatErrors } from "./errors.ts";
 import { type Sockets, V1 } from "./sockets.ts";
 import * as wire from "./wire.ts";
 
+const JOINED_IN_A_TURN = 4;
 const NO_STORE = { "Cache-Control": "no-store" };
 
 /** Sign-in by cookie, rooms, and what is said in them. */
@@ -30,6 +31,8 @@ export function createChatApi(core: Core, origins: Origins, sockets: Sockets): O
   app.onError(chatErrors(core.log));
   requireJson(app);
   const { hub } = sockets;
+  // Who comes can wait for who is there.
+  const pass = createTurnstile(JOINED_IN_A_TURN);
 
   const cookie = () => ({
     path: "/",
@@ -97,8 +100,7 @@ export function createChatApi(core: Core, origins: Origins, sockets: Sockets): O
   });
 
   app.openapi(contract.joinRoom, async function joinRoom(c) {
-    // Who joins can wait for who is there.
-    await nextTurn();
+    await pass();
     requireUpgrade(c);
     origins.requireOwn(c.req.raw.headers);
     const isPlain = speaksPlain(c.req.header("Sec-WebSocket-Protocol"));
