@@ -1,4 +1,5 @@
 import { signal } from "@preact/signals";
+import { storage } from "./storage.ts";
 
 // Kept in localStorage: an HttpOnly cookie is only to be had for one hour and without a way to renew it, and a page
 // that signs one out every hour is not used. What scripts could steal here, no foreign script is there to steal: the
@@ -17,7 +18,7 @@ export const endedElsewhere = signal(false);
 
 function stored(): Tokens | null {
   try {
-    const found: unknown = JSON.parse(localStorage.getItem(KEY) ?? "null");
+    const found: unknown = JSON.parse(storage.read(KEY) ?? "null");
     if (typeof found !== "object" || found === null) return null;
     const { access, refresh, expiresAt } = found as Record<string, unknown>;
     const isWhole =
@@ -31,13 +32,13 @@ function stored(): Tokens | null {
 export function keep(answer: Answer): void {
   const expiresAt = Date.now() + answer.expires_in * 1_000;
   const next = { access: answer.access_token, refresh: answer.refresh_token, expiresAt };
-  localStorage.setItem(KEY, JSON.stringify(next));
+  storage.write(KEY, JSON.stringify(next));
   endedElsewhere.value = false;
   tokens.value = next;
 }
 
 export function forget({ elsewhere }: { readonly elsewhere: boolean }): void {
-  localStorage.removeItem(KEY);
+  storage.remove(KEY);
   if (tokens.value !== null) endedElsewhere.value = elsewhere;
   tokens.value = null;
 }
