@@ -2,15 +2,13 @@ import { get } from "../api.ts";
 import { findPerson } from "../find-person.ts";
 import { number, t } from "../i18n.ts";
 import { useLoad } from "../load.ts";
-import { go } from "../router.ts";
+import { go, playerPath } from "../router.ts";
 import { account } from "../session.ts";
 import type { RankedPlayer } from "../shapes.ts";
 import { Field, Form, textOf } from "../ui/form.tsx";
 import { Avatar, Empty, Shown, Title } from "../ui/parts.tsx";
 
 const SHOWN = 50;
-
-export const playerPath = (player: { readonly self: string }) => player.self.replace("/users/", "/players/");
 
 export function Players() {
   const best = useLoad("", (signal) => get<RankedPlayer[]>(`/users/leaderboard?limit=${SHOWN}`, signal));
