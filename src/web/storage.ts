@@ -6,6 +6,8 @@ export type Storage = {
 
 /** What outlives the page; where the browser has no room for it or allows none, it lives as long as the page. */
 export const storage: Storage = keptIn(() => localStorage);
+/** What a reload of this tab outlives, with the same exception. */
+export const tabStorage: Storage = keptIn(() => sessionStorage);
 
 // Where storage is blocked, already naming it throws.
 function keptIn(open: () => globalThis.Storage): Storage {
