@@ -173,7 +173,7 @@ describe.skipIf(!isThere)("when something fails in a browser", () => {
       await page.getByRole("link", { name: "Profile: grace_second" }).waitFor();
       await page.getByText("No comments yet.").waitFor();
       expect(sent).toBe(1);
-      // It waits for who wrote it.
+      // Nor does the second one see what the first one wrote.
       expect(await page.getByLabel("Your comment").inputValue()).toBe("");
     },
     LIMIT_MS,
