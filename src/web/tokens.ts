@@ -7,8 +7,8 @@ import { storage } from "./storage.ts";
 const KEY = "guildhall.tokens";
 const LOCK = "guildhall.refresh";
 // The lock is all tabs': a server that is silent must not hold it.
-const REFRESH_MS = 20_000;
-const LOCK_MS = 30_000;
+const REFRESH_MS = 10_000;
+const LOCK_MS = 15_000;
 // Renewed when less than this is left of its 24 hours.
 const RENEW_MS = 10 * 60_000;
 
