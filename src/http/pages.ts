@@ -1,10 +1,10 @@
-import { type Asset, HASHED_CACHE, serveAsset } from "./assets.ts";
+import { type Asset, CHECKED_CACHE, HASHED_CACHE, serveAsset } from "./assets.ts";
 import type { Pack } from "./pages/bundle.ts";
 
 type App = { readonly page: Asset; readonly assets: ReadonlyMap<string, Asset> };
 
-// The addresses of some pages hold a secret, and a cache keeps addresses.
-const PAGE_CACHE = "no-store";
+// Their addresses may hold a secret, and a cache keeps addresses.
+const SECRET = /^\/(login|reset-password|verify-email)\/?$/;
 
 let loading: Promise<App> | undefined;
 
@@ -16,7 +16,9 @@ export async function servePage(path: string, publicUrl: string, request: Reques
   });
   const { page, assets } = await loading;
   const policy = policyOf(publicUrl);
-  if (!path.startsWith("/assets/")) return serveAsset(page, { cache: PAGE_CACHE, policy }, request);
+  if (!path.startsWith("/assets/")) {
+    return serveAsset(page, { cache: SECRET.test(path) ? "no-store" : CHECKED_CACHE, policy }, request);
+  }
   const asset = assets.get(path);
   return asset === undefined ? null : serveAsset(asset, { cache: HASHED_CACHE, policy }, request);
 }

@@ -27,6 +27,10 @@ export function go(href: string, { replace = false, keepScroll = false }: Going 
 export const safeNext = (next: string | null): string =>
   next !== null && /^\/(?!\/|\\)/.test(next) && PAGES.test(next.split(/[?#]/)[0] ?? "") ? next : "/";
 
+/** The page of whom the API knows by this address. */
+export const playerPath = (player: { readonly self: string }): string =>
+  player.self.replace("/users/", "/players/");
+
 /** Plain links to pages are followed without loading the app again. */
 export function startRouter(): void {
   addEventListener("popstate", () => {
@@ -37,8 +41,8 @@ export function startRouter(): void {
     if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
     const link = event.target instanceof Element ? event.target.closest("a[href]") : null;
     if (!(link instanceof HTMLAnchorElement) || link.target !== "" || link.hasAttribute("download")) return;
-    const url = new URL(link.href);
-    if (url.origin !== location.origin || !PAGES.test(url.pathname)) return;
+    const url = URL.parse(link.href);
+    if (url === null || url.origin !== location.origin || !PAGES.test(url.pathname)) return;
     if (url.pathname === location.pathname && url.search === location.search && url.hash !== "") return;
     event.preventDefault();
     go(url.pathname + url.search + url.hash);

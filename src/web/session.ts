@@ -1,7 +1,7 @@
 import { effect, signal } from "@preact/signals";
-import { call, Failure, get } from "./api.ts";
+import { call, Failure, get, sendOnce } from "./api.ts";
 import type { Me, Person } from "./shapes.ts";
-import { forget, keep, tokens } from "./tokens.ts";
+import { type Answer, forget, keep, tokens, whose } from "./tokens.ts";
 
 export type Account = { readonly me: Me; readonly person: Person };
 
@@ -20,21 +20,36 @@ export async function signIn(nameOrEmail: string, password: string): Promise<voi
   keep(await call("POST", "/api/auth/login", { body: { ...by, password }, anonymous: true }));
 }
 
-export async function signOut(): Promise<void> {
-  // Whatever the server says, this browser forgets.
-  await call("POST", "/api/auth/logout").catch(() => {});
+/** This browser forgets at once; the server is told, also while the page is left, and whatever it says. */
+export function signOut(): void {
+  const ended = tokens.value;
   forget({ elsewhere: false });
+  if (ended !== null) void endOnServer(ended).catch(() => {});
+}
+
+async function endOnServer({
+  access,
+  refresh,
+}: {
+  readonly access: string;
+  readonly refresh: string;
+}): Promise<void> {
+  const logout = (token: string) => sendOnce("POST", "/api/auth/logout", { keepalive: true }, token);
+  if ((await logout(access)).status !== 401) return;
+  const body = { refresh_token: refresh };
+  await logout((await call<Answer>("POST", "/api/auth/refresh", { body, anonymous: true })).access_token);
 }
 
 /** Reads who is signed in; call it after every change to the profile. */
 export async function readAccount(): Promise<void> {
   accountFailure.value = null;
+  const asked = whose(tokens.value?.access);
+  const isOver = () => tokens.value === null || whose(tokens.value.access) !== asked;
   try {
     const [me, person] = await Promise.all([get<Me>("/api/users/me"), get<Person>("/account/me")]);
-    if (tokens.value !== null) account.value = { me, person };
+    if (!isOver()) account.value = { me, person };
   } catch (error) {
-    if (tokens.value === null) return;
-    accountFailure.value = error;
+    if (!isOver()) accountFailure.value = error;
   }
 }
 
@@ -67,17 +82,4 @@ export function watchSession(): void {
   setInterval(look, CHECK_MS);
   document.addEventListener("visibilitychange", look);
   if (tokens.value !== null) void readAccount();
-}
-
-/** Who a token is for; its signature is the server's business. */
-function whose(token: string | undefined): string | null {
-  if (token === undefined) return null;
-  try {
-    const payload: unknown = JSON.parse(
-      atob((token.split(".")[1] ?? "").replace(/-/g, "+").replace(/_/g, "/")),
-    );
-    return String((payload as { readonly sub?: unknown }).sub);
-  } catch {
-    return token;
-  }
 }

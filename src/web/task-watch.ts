@@ -1,4 +1,4 @@
-import { call, Failure, send } from "./api.ts";
+import { blobOf, call, Failure, send } from "./api.ts";
 import type { StatsTask } from "./shapes.ts";
 
 const RETRY_MS = 1_000;
@@ -22,23 +22,28 @@ export async function makeDocument(
   // The document may be known by another name of this server; in a bucket it is another host's, which the page
   // does not talk to, and the server hands out the same document itself.
   if (url.pathname.startsWith("/documents/")) {
-    return (await send("GET", url.pathname + url.search, { signal, anonymous: true })).blob();
+    const path = url.pathname + url.search;
+    return blobOf(await send("GET", path, { signal, anonymous: true, size: "transfer" }));
   }
   return fromPlayer(player.id, signal);
 }
 
-/** Reads the task's events until it ends; a broken stream is opened again. */
+/** Reads the task's events until it ends; a broken stream is opened again, a few times. */
 async function watch(id: string, onTask: (task: StatsTask) => void, signal: AbortSignal): Promise<StatsTask> {
   for (let breaks = 0; ; breaks++) {
     try {
-      const response = await send("GET", `/api/stats/tasks/${id}/events`, { signal });
+      const response = await send("GET", `/api/stats/tasks/${id}/events`, { signal, size: "stream" });
       for await (const task of events(response)) {
         onTask(task);
         if (task.status === "DONE" || task.status === "FAILED") return task;
       }
     } catch (error) {
-      if (signal.aborted || breaks >= MAX_BREAKS) throw error;
+      const isFinal = error instanceof Failure && error.status >= 400 && error.status < 500;
+      if (signal.aborted || isFinal || breaks >= MAX_BREAKS) throw error;
     }
+    // The server ends a stream in order too, and no stream may be opened for ever.
+    if (breaks >= MAX_BREAKS)
+      throw new Failure("The document takes too long.", 0, "TASK_FAILED", null, null, null);
     await pause(RETRY_MS);
   }
 }
@@ -64,8 +69,8 @@ async function* events(response: Response): AsyncGenerator<StatsTask> {
 async function fromPlayer(id: string, signal: AbortSignal): Promise<Blob> {
   await call("POST", `/users/${id}/pdf`, { signal });
   for (let polls = 0; polls < MAX_POLLS; polls++) {
-    const response = await send("GET", `/users/${id}/pdf`, { signal });
-    if (response.status === 200) return response.blob();
+    const response = await send("GET", `/users/${id}/pdf`, { signal, size: "transfer" });
+    if (response.status === 200) return blobOf(response);
     await pause(PDF_POLL_MS);
   }
   throw new Failure("The document takes too long.", 0, "TASK_FAILED", null, null, null);

@@ -1,20 +1,21 @@
 import { effect, signal } from "@preact/signals";
+import { storage } from "./storage.ts";
 
 export type Theme = "system" | "light" | "dark";
 export const THEMES: readonly Theme[] = ["system", "light", "dark"];
 const KEY = "guildhall.theme";
 
-export const theme = signal<Theme>(THEMES.find((name) => name === localStorage.getItem(KEY)) ?? "system");
+export const theme = signal<Theme>(THEMES.find((name) => name === storage.read(KEY)) ?? "system");
 
 /** The style sheet follows the system unless the root says otherwise. */
 export function startTheme(): void {
   effect(() => {
     if (theme.value === "system") {
       delete document.documentElement.dataset.theme;
-      localStorage.removeItem(KEY);
+      storage.remove(KEY);
     } else {
       document.documentElement.dataset.theme = theme.value;
-      localStorage.setItem(KEY, theme.value);
+      storage.write(KEY, theme.value);
     }
   });
 }

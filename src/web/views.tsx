@@ -1,6 +1,7 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentType } from "preact";
 import { useEffect, useRef } from "preact/hooks";
+import { Failure } from "./api.ts";
 import { t } from "./i18n.ts";
 import { path, place } from "./router.ts";
 import { account, accountFailure, readAccount } from "./session.ts";
@@ -63,6 +64,20 @@ const ROUTES: readonly Route[] = [
 ];
 
 const seen = new Map<Route, View>();
+const PROBE_MS = 10_000;
+
+type Missing = { readonly route: Route; readonly failure: Failure };
+
+/** Why a view's file did not come: the server is away, or it has another version by now. */
+async function reasonOf(route: Route): Promise<Missing> {
+  const probe = fetch("/", { method: "HEAD", cache: "no-store", signal: AbortSignal.timeout(PROBE_MS) });
+  const isThere = await probe.then(
+    ({ ok }) => ok,
+    () => false,
+  );
+  const code = isThere ? "OUTDATED" : "OFFLINE";
+  return { route, failure: new Failure("A part of this page did not load.", 0, code, null, null, null) };
+}
 
 /** The view of the address; what needs an account sends who has none to sign in first. */
 export function Views() {
@@ -70,22 +85,28 @@ export function Views() {
   const route = ROUTES.find(({ pattern }) => pattern.test(at));
   const id = route?.pattern.exec(at)?.[1] ?? "";
   const loaded = useSignal(0);
-  const failure = useSignal<unknown>(null);
+  const attempts = useSignal(0);
+  const missing = useSignal<Missing | null>(null);
   const isFirst = useRef(true);
 
   useEffect(() => {
     if (route === undefined || seen.has(route)) return;
+    let isHere = true;
+    missing.value = null;
     route.load().then(
       (view) => {
         seen.set(route, view);
-        failure.value = null;
         loaded.value += 1;
       },
-      (error: unknown) => {
-        failure.value = error;
+      async () => {
+        const reason = await reasonOf(route);
+        if (isHere) missing.value = reason;
       },
     );
-  }, [route, loaded, failure]);
+    return () => {
+      isHere = false;
+    };
+  }, [route, attempts.value, loaded, missing]);
 
   useEffect(() => {
     // Who reads by ear or moves by keyboard starts at the new view, as after loading a page.
@@ -104,9 +125,23 @@ export function Views() {
     );
   }
   const View = seen.get(route);
-  if (View === undefined) return failure.value === null ? <Loading /> : <FailureNote error={failure.value} />;
+  if (View === undefined) {
+    if (missing.value?.route !== route) return <Loading />;
+    return <NotLoaded failure={missing.value.failure} retry={() => void attempts.value++} />;
+  }
   // Another account or another thing is another view: nothing of the one before is left in it.
   return <View id={id} key={`${route.keepsState === true ? "" : at} ${account.value?.me.id ?? ""}`} />;
+}
+
+function NotLoaded({ failure, retry }: { readonly failure: Failure; readonly retry: () => void }) {
+  if (failure.code === "OFFLINE") return <FailureNote error={failure} retry={retry} />;
+  return (
+    <FailureNote error={failure}>
+      <button type="button" class="small" onClick={() => location.reload()}>
+        {t("reload")}
+      </button>
+    </FailureNote>
+  );
 }
 
 function Nothing() {

@@ -123,7 +123,7 @@ describe.skipIf(!isThere)("in a browser", () => {
         }
         expect(found).toEqual([]);
         // The one post that is not there, in two requests.
-        expect(wrongs.filter((wrong) => !wrong.includes("404"))).toEqual([]);
+        expect(wrongs.filter((wrong) => !wrong.includes("status of 404 "))).toEqual([]);
         await context.close();
       },
       LIMIT_MS,
@@ -162,6 +162,8 @@ describe.skipIf(!isThere)("in a browser", () => {
         HOSTILE,
         "[press](javascript:globalThis.hit=1) [data](data:text/html,x) ![picture](https://tracker.example.org/x.png)",
         `<a href="javascript:globalThis.hit=1" onclick="globalThis.hit=1">raw</a><style>body{display:none}</style>`,
+        "[broken](https://example.org:99999/) # a",
+        "# ![in a heading](https://tracker.example.org/h.png)",
         `<form action="https://evil.example.org"><input name=a></form><iframe srcdoc="<script>top.hit=1</script>"></iframe>`,
         "```html\n<script>globalThis.hit=1</script>\n```",
       ].join("\n\n");
@@ -222,6 +224,10 @@ describe.skipIf(!isThere)("in a browser", () => {
       await press.click();
       expect(await page.evaluate("globalThis.hit")).toBeUndefined();
       await page.getByRole("link", { name: "Picture: picture" }).waitFor();
+      await page.getByRole("heading", { name: "Picture: in a heading" }).waitFor();
+      const broken = page.getByText("broken", { exact: true });
+      expect(await broken.getAttribute("href")).toBeNull();
+      await broken.click();
       expect(wrongs).toEqual([]);
       await context.close();
     },
@@ -253,6 +259,7 @@ describe.skipIf(!isThere)("in a browser", () => {
       await page.keyboard.press("Tab");
       await page.keyboard.press("Enter");
       await page.getByText("Typed, not pressed.").waitFor();
+      await page.locator("textarea:focus").waitFor();
       expect(wrongs).toEqual([]);
       await context.close();
     },
@@ -315,6 +322,102 @@ describe.skipIf(!isThere)("in a browser", () => {
       await page.reload();
       await page.getByRole("button", { name: /^Colours: dark/ }).waitFor();
       await page.getByRole("link", { name: "Profile: grace" }).waitFor();
+      await context.close();
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    "by keyboard alone a dialog is opened and left, and the focus returns to where it was",
+    async () => {
+      const { page, context } = await enter();
+      await signIn(page, "Ada");
+      await page.getByRole("heading", { name: "Hello, Ada" }).waitFor();
+      await page.goto("/admin/roles");
+      await page.getByRole("button", { name: "New role" }).waitFor();
+      await tabTo(page, "New role");
+      await page.keyboard.press("Enter");
+      await page.getByRole("dialog", { name: "New role" }).waitFor();
+      await tabTo(page, "name");
+      await page.keyboard.type("librarian");
+      await page.keyboard.press("Escape");
+      await page.getByRole("dialog").waitFor({ state: "detached" });
+      expect(await page.evaluate("document.activeElement.textContent")).toBe("New role");
+      await page.keyboard.press("Enter");
+      await tabTo(page, "name");
+      await page.keyboard.type("librarian");
+      await page.keyboard.press("Enter");
+      await page.getByRole("listitem").filter({ hasText: "librarian" }).waitFor();
+      await context.close();
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    "a text that would become millions of elements is shown without them, and what is around it works",
+    async () => {
+      const { page, wrongs, context } = await enter();
+      const { token } = await there.join("Tess Table", "tess");
+      const texts = [
+        ["A huge table", `${"a|".repeat(5_000)}\n${"-|".repeat(5_000)}\n${"b\n".repeat(14_000)}`],
+        ["Many tables", `${"a|".repeat(60)}\n${"-|".repeat(60)}\n${"b\n".repeat(60)}\n`.repeat(150)],
+        ["Many links", `[a]: /${"x".repeat(3_000)}\n\n${"[a] ".repeat(12_000)}`],
+        ["Many quotations", ">".repeat(50_000)],
+      ];
+      for (const [title, content] of texts) {
+        const post = await server.call("POST", "/api/blogs/posts", {
+          token,
+          body: { title, content, status: "published" },
+        });
+        expect(post.status).toBe(201);
+        await settled(page, `/blog/${post.body.id}`);
+        await page.getByText("No comments yet.").waitFor();
+        expect(await page.locator(".prose *").count()).toBeLessThan(40_000);
+        await page.getByRole("link", { name: "Home" }).click();
+        await page.getByRole("heading", { name: "Latest posts" }).waitFor();
+      }
+      expect(wrongs).toEqual([]);
+      await context.close();
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    "a username of digits is found by its name, and more roles than a page holds are all kept",
+    async () => {
+      const { page, wrongs, context } = await enter();
+      const named = await there.join("Nought One", "1");
+      await page.goto("/players");
+      await page.getByRole("searchbox").fill("1");
+      await page.getByRole("button", { name: "Find" }).click();
+      await page.getByRole("heading", { name: "1", exact: true }).waitFor();
+      expect(new URL(page.url()).pathname).toBe(`/players/${named.id}`);
+
+      const signedIn = await server.call("POST", "/api/auth/login", {
+        body: { email: "ada@example.org", password: "Correct-Horse-1" },
+      });
+      const token = signedIn.body.access_token;
+      const all: number[] = [];
+      for (let role = 0; role < 105; role++) {
+        const made = await server.call("POST", "/api/admin/roles", {
+          token,
+          body: { name: `role ${role}`, permissions: ["audit.read"] },
+        });
+        expect([role, made.status]).toEqual([role, 201]);
+        all.push(made.body.id);
+      }
+      // Those of the second page.
+      const ids = all.slice(-10);
+      const held = `/api/admin/users/${named.uuid}/roles`;
+      expect((await server.call("PUT", held, { token, body: { ids } })).status).toBe(200);
+      await signIn(page, "Ada");
+      await page.getByRole("heading", { name: "Hello, Ada" }).waitFor();
+      await page.goto("/admin/users");
+      await page.getByRole("button", { name: "Manage: Nought One" }).click();
+      await page.getByRole("form", { name: "Roles" }).getByRole("button", { name: "Save" }).click();
+      await page.getByText("Saved.").waitFor();
+      expect((await server.call("GET", held, { token })).body.data).toHaveLength(10);
+      expect(wrongs).toEqual([]);
       await context.close();
     },
     LIMIT_MS,

@@ -40,7 +40,11 @@ export async function makePack(quality: keyof typeof QUALITY): Promise<Pack> {
   );
   const icon = await Bun.file(join(WEB, "icon.svg")).bytes();
   const files = [...built, { path: `/assets/icon-${hashOf(icon)}.svg`, bytes: icon }];
-  const named = (name: RegExp) => files.find(({ path }) => name.test(path))?.path ?? "";
+  function named(name: RegExp): string {
+    const file = files.find(({ path }) => name.test(path));
+    if (file === undefined) throw new Error(`the browser app has no file like ${name}`);
+    return file.path;
+  }
   const script = named(/\/main-\w+\.js$/);
   const needed = Object.entries(metafile?.outputs ?? {})
     .filter(([name]) => name.endsWith(script.replace("/assets/", "/")))
@@ -53,7 +57,10 @@ export async function makePack(quality: keyof typeof QUALITY): Promise<Pack> {
   ]);
 }
 
-/** `needed` is what the script imports at once: known here, it is not first found by reading the script. */
+/**
+ * `needed` is what the script imports at once: known here, it is not first found by reading the script. Nothing is
+ * painted before the script, which fills the page and sets its colours.
+ */
 const pageOf = (script: string, needed: readonly string[], style: string, icon: string) => `<!doctype html>
 <html lang="en">
 <head>
@@ -63,7 +70,7 @@ const pageOf = (script: string, needed: readonly string[], style: string, icon: 
 <title>Guildhall</title>
 <link rel="icon" type="image/svg+xml" href="${icon}">
 <link rel="stylesheet" href="${style}">
-${needed.map((path) => `<link rel="modulepreload" href="${path}">\n`).join("")}<script type="module" src="${script}"></script>
+${needed.map((path) => `<link rel="modulepreload" href="${path}">\n`).join("")}<script type="module" blocking="render" src="${script}"></script>
 </head>
 <body>
 <div id="app"></div>

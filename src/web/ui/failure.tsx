@@ -1,9 +1,11 @@
+import type { ComponentChildren } from "preact";
 import { Failure } from "../api.ts";
 import { type Key, language, t } from "../i18n.ts";
 
 // What the app says itself; the server's own sentences are English.
 const BY_CODE: Readonly<Record<string, Key>> = {
   OFFLINE: "failureOffline",
+  OUTDATED: "failureOutdated",
   INVALID_CREDENTIALS: "failureCredentials",
   ACCOUNT_INACTIVE: "failureInactive",
   EMAIL_ALREADY_EXISTS: "failureEmailTaken",
@@ -36,7 +38,8 @@ export function wordsOf(error: unknown): string {
   if (!(error instanceof Failure)) return t("failureUnexpected");
   if (error.status === 429) return t("failureTooMany", { n: error.retryAfterSeconds ?? 60 });
   const key = BY_CODE[error.code];
-  if (error.code === "OFFLINE" && key !== undefined) return t(key);
+  // What the server did not say, the app says in every language.
+  if (error.status === 0 && key !== undefined) return t(key);
   if (language.value === "en") return plain(error);
   if (key !== undefined) return t(key);
   const general = BY_STATUS[error.status];
@@ -60,10 +63,14 @@ export function RequestId({ of: error }: { readonly of: unknown }) {
   );
 }
 
-type Props = { readonly error: unknown; readonly retry?: (() => void) | undefined };
+type Props = {
+  readonly error: unknown;
+  readonly retry?: (() => void) | undefined;
+  readonly children?: ComponentChildren;
+};
 
 /** Stands next to what failed; nothing when nothing did. */
-export function FailureNote({ error, retry }: Props) {
+export function FailureNote({ error, retry, children }: Props) {
   if (error === null || error === undefined) return null;
   return (
     <div class="failure" role="alert">
@@ -76,6 +83,7 @@ export function FailureNote({ error, retry }: Props) {
           {t("tryAgain")}
         </button>
       )}
+      {children}
     </div>
   );
 }

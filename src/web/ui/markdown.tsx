@@ -1,5 +1,6 @@
 import { useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useMemo, useRef } from "preact/hooks";
+import { t } from "../i18n.ts";
 
 type Render = (source: string) => DocumentFragment;
 
@@ -21,10 +22,27 @@ export function Markdown({ source }: { readonly source: string }) {
     );
   }, [render]);
   const ready = render.value;
+  const rendered = useMemo(() => (ready === null ? null : attempted(ready, source)), [ready, source]);
   useEffect(() => {
-    if (ready !== null) element.current?.replaceChildren(ready(source));
-  }, [ready, source]);
+    if (rendered !== null) element.current?.replaceChildren(rendered);
+  }, [rendered]);
   // Another element for the rendered text: its children are not the app's own.
+  if (rendered !== null) return <div class="prose" key="rendered" ref={element} />;
   if (ready === null) return <div class="prose source">{source}</div>;
-  return <div class="prose" key="rendered" ref={element} />;
+  return (
+    <>
+      <p class="note">{t("asWritten")}</p>
+      <div class="prose written">{source}</div>
+    </>
+  );
+}
+
+/** Null where a text cannot be rendered. */
+function attempted(render: Render, source: string): DocumentFragment | null {
+  try {
+    return render(source);
+  } catch (error) {
+    console.info(error);
+    return null;
+  }
 }

@@ -112,7 +112,7 @@ function Whose() {
       <a class="me" href="/profile" aria-label={`${t("profile")}: ${who.person.login}`}>
         <Avatar name={who.me.full_name ?? who.person.login} src={who.person.avatar} />
       </a>
-      <button type="button" class="sign-out" onClick={() => void signOut()}>
+      <button type="button" class="sign-out" onClick={signOut}>
         {t("signOut")}
       </button>
     </>

@@ -1,5 +1,7 @@
 import { useSignal } from "@preact/signals";
+import { useEffect, useMemo, useRef } from "preact/hooks";
 import { call, get } from "../api.ts";
+import { draftOf } from "../drafts.ts";
 import { ago, dateTime } from "../format.ts";
 import { t } from "../i18n.ts";
 import { likedHere, rememberLike } from "../likes.ts";
@@ -13,24 +15,37 @@ import { Icon } from "../ui/icon.tsx";
 import { Avatar, Pager, pictureOf, Shown } from "../ui/parts.tsx";
 
 const PER_PAGE = 20;
+const BLANK = { content: "" };
 
 export function Comments({ postId }: { readonly postId: string }) {
   const page = useSignal(1);
-  const written = useSignal(0);
+  const removed = useSignal(0);
+  const heading = useRef<HTMLHeadingElement>(null);
+  const draft = useMemo(() => draftOf<typeof BLANK>(`comment.${postId}`), [postId]);
+  const begun = useMemo(() => draft.read(BLANK) ?? BLANK, [draft]);
   const list = useLoad(`${page.value}`, (signal) =>
     get<Page<Comment>>(`/api/blogs/posts/${postId}/comments?page=${page.value}&limit=${PER_PAGE}`, signal),
   );
-  async function write(data: FormData): Promise<void> {
+  async function write(data: FormData, form: HTMLFormElement): Promise<void> {
     await call("POST", `/api/blogs/posts/${postId}/comments`, { body: { content: textOf(data, "content") } });
+    draft.drop();
+    const field = form.querySelector("textarea");
+    if (field !== null) field.value = "";
     const { pagination } = await get<Page<Comment>>(`/api/blogs/posts/${postId}/comments?limit=${PER_PAGE}`);
     // The newest one is on the last page.
     if (page.value === pagination.pages) await list.reload();
     else page.value = pagination.pages;
-    written.value += 1;
+    // The button had the focus and lost it while it was disabled.
+    field?.focus();
   }
+  useEffect(() => {
+    if (removed.value > 0) heading.current?.focus();
+  }, [removed.value]);
   return (
     <section class="card" aria-labelledby="comments">
-      <h2 id="comments">{t("comments")}</h2>
+      <h2 id="comments" ref={heading} tabIndex={-1}>
+        {t("comments")}
+      </h2>
       <Shown of={list}>
         {({ data, pagination }) => (
           <>
@@ -39,7 +54,12 @@ export function Comments({ postId }: { readonly postId: string }) {
             ) : (
               <ul class="rows">
                 {data.map((comment) => (
-                  <OneComment key={comment.id} comment={comment} onChange={list.reload} />
+                  <OneComment
+                    key={comment.id}
+                    comment={comment}
+                    onChange={list.reload}
+                    onRemoved={() => void removed.value++}
+                  />
                 ))}
               </ul>
             )}
@@ -57,17 +77,30 @@ export function Comments({ postId }: { readonly postId: string }) {
           <a href={`/login?next=/blog/${postId}`}>{t("signInToComment")}</a>
         </p>
       ) : (
-        <Form key={written.value} submit={t("comment")} save={write}>
-          <Field name="content" label={t("yourComment")} rows={3} required maxLength={10_000} />
+        <Form submit={t("comment")} save={write}>
+          <Field
+            name="content"
+            label={t("yourComment")}
+            hint={begun.content === "" ? undefined : t("restored")}
+            value={begun.content}
+            rows={3}
+            required
+            maxLength={10_000}
+            onInput={(content) => (content === "" ? draft.drop() : draft.keep({ content }))}
+          />
         </Form>
       )}
     </section>
   );
 }
 
-type OneProps = { readonly comment: Comment; readonly onChange: () => Promise<void> };
+type OneProps = {
+  readonly comment: Comment;
+  readonly onChange: () => Promise<void>;
+  readonly onRemoved: () => void;
+};
 
-function OneComment({ comment, onChange }: OneProps) {
+function OneComment({ comment, onChange, onRemoved }: OneProps) {
   const isEditing = useSignal(false);
   const isDeleting = useSignal(false);
   const author = comment.author.full_name ?? t("somebody");
@@ -79,8 +112,16 @@ function OneComment({ comment, onChange }: OneProps) {
     await onChange();
   });
   const mayChange = account.value?.me.id === comment.author.id || may("blog.moderate");
+  const element = useRef<HTMLLIElement>(null);
+  const wasEditing = useRef(false);
+  useEffect(() => {
+    // What was pressed is gone: the focus goes to what stands in its place.
+    const next = isEditing.value ? "textarea" : wasEditing.current ? "[data-edit]" : null;
+    if (next !== null) element.current?.querySelector<HTMLElement>(next)?.focus();
+    wasEditing.current = isEditing.value;
+  }, [isEditing.value]);
   return (
-    <li class="comment">
+    <li class="comment" ref={element}>
       <Avatar name={author} src={pictureOf(comment.author.id)} />
       <div class="comment-body">
         <p>
@@ -134,6 +175,7 @@ function OneComment({ comment, onChange }: OneProps) {
               <button
                 type="button"
                 class="plain small"
+                data-edit
                 onClick={() => {
                   isEditing.value = true;
                 }}
@@ -161,6 +203,7 @@ function OneComment({ comment, onChange }: OneProps) {
             act={async () => {
               await call("DELETE", path);
               await onChange();
+              onRemoved();
             }}
             onClose={() => {
               isDeleting.value = false;

@@ -1,14 +1,15 @@
 import { useSignal } from "@preact/signals";
-import { useRef } from "preact/hooks";
+import { useEffect, useMemo, useRef } from "preact/hooks";
 import { call, get } from "../api.ts";
+import { draftOf } from "../drafts.ts";
 import { t } from "../i18n.ts";
 import { useAction, useLoad } from "../load.ts";
 import { go } from "../router.ts";
 import type { Post, PostStatus } from "../shapes.ts";
 import { FailureNote } from "../ui/failure.tsx";
-import { Field, textOf } from "../ui/form.tsx";
+import { Field, rawOf, textOf } from "../ui/form.tsx";
 import { Markdown } from "../ui/markdown.tsx";
-import { Loading, Shown, Title } from "../ui/parts.tsx";
+import { Shown, Title } from "../ui/parts.tsx";
 
 type Draft = {
   readonly id: string | null;
@@ -23,17 +24,26 @@ export function Editor({ id }: { readonly id: string }) {
     async (signal): Promise<Draft> =>
       id === "" ? NEW : { id, post: await get<Post>(`/api/blogs/posts/${id}`, signal) },
   );
+  const discarded = useSignal(0);
   return (
     <div class="reading">
       <Title text={t(id === "" ? "newPost" : "editPost")} />
-      {draft.data === null && draft.failure === null && <Loading lines={8} />}
-      <Shown of={draft}>{(found) => <Writing draft={found} />}</Shown>
+      <Shown of={draft} lines={8}>
+        {(found) => <Writing key={discarded.value} draft={found} onDiscard={() => void discarded.value++} />}
+      </Shown>
     </div>
   );
 }
 
-function Writing({ draft: { id, post } }: { readonly draft: Draft }) {
-  const content = useSignal(post.content);
+type WritingProps = { readonly draft: Draft; readonly onDiscard: () => void };
+
+function Writing({ draft: { id, post }, onDiscard }: WritingProps) {
+  const saved = { title: post.title, excerpt: post.excerpt, content: post.content };
+  const draft = useMemo(() => draftOf<typeof saved>(`post.${id ?? "new"}`), [id]);
+  const restored = useMemo(() => draft.read(saved), [draft]);
+  const begun = restored ?? saved;
+  const isChanged = useSignal(restored !== null);
+  const content = useSignal(begun.content);
   const isPreview = useSignal(false);
   const form = useRef<HTMLFormElement>(null);
   const saving = useAction(async (status: PostStatus) => {
@@ -46,11 +56,28 @@ function Writing({ draft: { id, post } }: { readonly draft: Draft }) {
       excerpt: excerpt === "" ? null : excerpt,
       status,
     };
-    const saved = await (id === null
+    const answered = await (id === null
       ? call<Post>("POST", "/api/blogs/posts", { body })
       : call<Post>("PUT", `/api/blogs/posts/${id}`, { body }));
-    go(`/blog/${saved.id}`, { replace: true });
+    draft.drop();
+    isChanged.value = false;
+    go(`/blog/${answered.id}`, { replace: true });
   });
+  function keepDraft(): void {
+    if (form.current === null) return;
+    const data = new FormData(form.current);
+    const now = { title: rawOf(data, "title"), excerpt: rawOf(data, "excerpt"), content: content.value };
+    isChanged.value =
+      now.title !== saved.title || now.excerpt !== saved.excerpt || now.content !== saved.content;
+    if (isChanged.value) draft.keep(now);
+    else draft.drop();
+  }
+  useEffect(() => {
+    if (!isChanged.value) return;
+    const ask = (event: BeforeUnloadEvent) => event.preventDefault();
+    addEventListener("beforeunload", ask);
+    return () => removeEventListener("beforeunload", ask);
+  }, [isChanged.value]);
   const save = (status: PostStatus) => {
     if (form.current?.reportValidity() === true) void saving.run(status);
   };
@@ -63,12 +90,28 @@ function Writing({ draft: { id, post } }: { readonly draft: Draft }) {
         event.preventDefault();
         save("published");
       }}
+      onInput={keepDraft}
     >
-      <Field name="title" label={t("postTitle")} value={post.title} required maxLength={200} />
+      {restored !== null && isChanged.value && (
+        <p class="note" role="status">
+          {t("restored")}{" "}
+          <button
+            type="button"
+            class="plain small"
+            onClick={() => {
+              draft.drop();
+              onDiscard();
+            }}
+          >
+            {t("discard")}
+          </button>
+        </p>
+      )}
+      <Field name="title" label={t("postTitle")} value={begun.title} required maxLength={200} />
       <Field
         name="excerpt"
         label={t("excerpt")}
-        value={post.excerpt}
+        value={begun.excerpt}
         hint={t("excerptHint")}
         rows={2}
         maxLength={500}
@@ -116,7 +159,9 @@ function Writing({ draft: { id, post } }: { readonly draft: Draft }) {
         <button type="button" disabled={saving.isRunning} onClick={() => save("draft")}>
           {t(other === "draft" ? "unpublish" : "saveDraft")}
         </button>
-        <a href={id === null ? "/blog" : `/blog/${id}`}>{t("cancel")}</a>
+        <a href={id === null ? "/blog" : `/blog/${id}`} onClick={draft.drop}>
+          {t("cancel")}
+        </a>
       </div>
     </form>
   );

@@ -5,6 +5,7 @@ import type { OwnRoom } from "../chat/shapes.ts";
 import { ago } from "../format.ts";
 import { number, t } from "../i18n.ts";
 import { useLoad } from "../load.ts";
+import { playerPath } from "../router.ts";
 import { account } from "../session.ts";
 import type { ListedPost, Page, RankedPlayer } from "../shapes.ts";
 import { Avatar, Empty, Shown, Title } from "../ui/parts.tsx";
@@ -83,7 +84,7 @@ export function Home() {
                     <li key={player.self} class="row-flex">
                       <span class="rank">{number(player.rank)}</span>
                       <Avatar name={player.username} src={player.profile_pic} size="small" />
-                      <a class="row-link" href={player.self.replace("/users/", "/players/")}>
+                      <a class="row-link" href={playerPath(player)}>
                         {player.username}
                       </a>
                       <span class="muted small push">{t("wins", { n: player.victory_count })}</span>

@@ -1,22 +1,20 @@
-import { call, get } from "../api.ts";
+import { get } from "../api.ts";
+import { findPerson } from "../find-person.ts";
 import { number, t } from "../i18n.ts";
 import { useLoad } from "../load.ts";
-import { go } from "../router.ts";
+import { go, playerPath } from "../router.ts";
 import { account } from "../session.ts";
-import type { Person, RankedPlayer } from "../shapes.ts";
+import type { RankedPlayer } from "../shapes.ts";
 import { Field, Form, textOf } from "../ui/form.tsx";
 import { Avatar, Empty, Shown, Title } from "../ui/parts.tsx";
 
 const SHOWN = 50;
 
-export const playerPath = (player: { readonly self: string }) => player.self.replace("/users/", "/players/");
-
 export function Players() {
   const best = useLoad("", (signal) => get<RankedPlayer[]>(`/users/leaderboard?limit=${SHOWN}`, signal));
   const own = account.value?.person.id;
   async function find(data: FormData): Promise<void> {
-    const name = encodeURIComponent(textOf(data, "username"));
-    const person = await call<Person>("GET", `/info/users/search-${name}`);
+    const person = await findPerson(textOf(data, "username"));
     go(`/players/${person.id}`);
   }
   return (

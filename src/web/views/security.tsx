@@ -1,5 +1,5 @@
 import { useSignal } from "@preact/signals";
-import { call, get, send } from "../api.ts";
+import { blobOf, call, get, send } from "../api.ts";
 import { ago, dateTime } from "../format.ts";
 import { t } from "../i18n.ts";
 import { useAction, useLoad } from "../load.ts";
@@ -169,7 +169,7 @@ function ChangePassword() {
 function OwnData() {
   const isClosing = useSignal(false);
   const exporting = useAction(async () => {
-    const file = await (await send("GET", "/api/users/me/export")).blob();
+    const file = await blobOf(await send("GET", "/api/users/me/export", { size: "transfer" }));
     const link = document.createElement("a");
     link.href = URL.createObjectURL(file);
     link.download = "guildhall-export.json";

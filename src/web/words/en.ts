@@ -39,6 +39,8 @@ export const en = {
   optional: "(optional)",
   tryAgain: "Try again",
   requestId: "Request",
+  reload: "Reload the page",
+  asWritten: "This text is shown as it was written: its formatting is too much for a page.",
   justNow: "just now",
   image: "Picture",
   code: "Code",
@@ -50,6 +52,7 @@ export const en = {
 
   // Failures
   failureOffline: "The server cannot be reached. Is this device online?",
+  failureOutdated: "A part of this page is not there: the server may have a newer one. Reloading gets it.",
   failureUnexpected: "Something went wrong in this page. Reloading it may help.",
   failureTold: "The server refused: {message}",
   failureCredentials: "The name or the password is wrong.",
@@ -132,8 +135,6 @@ export const en = {
   win: "Win",
   loss: "Loss",
   draw: "Draw",
-  durationLabel: "Duration",
-  playedAt: "Played",
   recordGame: "Record a game",
   roleHint: "Such as medic or sniper",
   durationMinutes: "Duration in minutes",
@@ -145,7 +146,6 @@ export const en = {
   taskPROCESSING: "Being made",
   taskDONE: "Finished",
   taskFAILED: "Failed",
-  taskFetching: "Fetching the document",
   download: "Download",
   documentOf: "Statistics of {name}",
 
@@ -173,6 +173,7 @@ export const en = {
   saveDraft: "Save as a draft",
   unpublish: "Take back into drafts",
   editPost: "Edit the post",
+  restored: "What you wrote here and had not saved is back.",
   deletePost: "Delete this post?",
   deletePostText: "The post and its comments will be gone for good.",
   comments: "Comments",

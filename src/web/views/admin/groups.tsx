@@ -1,5 +1,5 @@
 import { useSignal } from "@preact/signals";
-import { call, get } from "../../api.ts";
+import { call, get, getAll } from "../../api.ts";
 import { t } from "../../i18n.ts";
 import { useLoad } from "../../load.ts";
 import type { Group, Page, Role } from "../../shapes.ts";
@@ -9,7 +9,6 @@ import { Badge, Empty, Pager, Shown } from "../../ui/parts.tsx";
 import { CheckList, chosenOf } from "./check-list.tsx";
 
 const PER_PAGE = 20;
-const MOST = 100;
 const NEW: Group = { id: 0, name: "", roles: [] };
 
 export function Groups() {
@@ -114,11 +113,11 @@ type EditProps = {
 };
 
 function EditGroup({ group, onChange, onClose }: EditProps) {
-  const roles = useLoad("", (signal) => get<Page<Role>>(`/api/admin/roles?limit=${MOST}`, signal));
+  const roles = useLoad("", (signal) => getAll<Role>("/api/admin/roles", signal));
   return (
     <Dialog title={group.id === 0 ? t("newGroup") : group.name} onClose={onClose}>
       <Shown of={roles} lines={2}>
-        {({ data }) => (
+        {(all) => (
           <Form
             submit={t("save")}
             onDone={onClose}
@@ -133,7 +132,7 @@ function EditGroup({ group, onChange, onClose }: EditProps) {
             <CheckList
               legend={t("roles")}
               name="roles"
-              options={data.map((role) => [String(role.id), role.name])}
+              options={all.map((role) => [String(role.id), role.name])}
               chosen={group.roles.map((role) => String(role.id))}
             />
           </Form>

@@ -1,5 +1,5 @@
 import { useSignal } from "@preact/signals";
-import { call, get } from "../../api.ts";
+import { call, get, getAll } from "../../api.ts";
 import { dateTime } from "../../format.ts";
 import { t } from "../../i18n.ts";
 import { useAction, useLoad } from "../../load.ts";
@@ -12,7 +12,6 @@ import { Avatar, Badge, Empty, Pager, pictureOf, Shown } from "../../ui/parts.ts
 import { CheckList, chosenOf } from "./check-list.tsx";
 
 const PER_PAGE = 20;
-const MOST = 100;
 
 export function Users() {
   const search = useSignal("");
@@ -134,10 +133,10 @@ function Memberships({ kind, user }: MembershipsProps) {
   const isSaved = useSignal(false);
   const choice = useLoad(user.id, async (signal) => {
     const [all, held] = await Promise.all([
-      get<Page<Role | Group>>(`/api/admin/${kind}?limit=${MOST}`, signal),
+      getAll<Role | Group>(`/api/admin/${kind}`, signal),
       get<{ data: readonly Named[] }>(`/api/admin/users/${user.id}/${kind}`, signal),
     ]);
-    return { all: all.data, held: held.data.map(({ id }) => id) };
+    return { all, held: held.data.map(({ id }) => id) };
   });
   return (
     <Shown of={choice} lines={2}>
