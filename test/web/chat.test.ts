@@ -8,6 +8,8 @@ import { requireTool } from "../support/tools.ts";
 const LIMIT_MS = 60_000;
 // More than is replayed to who was away.
 const LONG_ABSENCE = 320;
+// More than is kept of a room whose end is shown.
+const LONG_TALK = 1_120;
 const isThere = requireTool("chromium");
 
 describe.skipIf(!isThere)("in two browsers", () => {
@@ -61,8 +63,12 @@ describe.skipIf(!isThere)("in two browsers", () => {
   const shown = (page: Page, text: string) => log(page).getByText(text, { exact: true }).waitFor();
 
   /** What the browser notes itself about a network that is away. */
-  const isOurs = (wrong: string) =>
-    !/ERR_INTERNET_DISCONNECTED|ERR_CONNECTION_REFUSED|WebSocket connection/.test(wrong);
+  const NETWORK = [
+    /^Failed to load resource: net::ERR_(INTERNET_DISCONNECTED|CONNECTION_REFUSED)$/,
+    /^WebSocket connection to 'ws:\/\/[^']+\/ws\/join-room\/[^']+' failed: .+$/,
+  ];
+  const isOurs = (wrong: string) => !NETWORK.some((known) => known.test(wrong));
+  const FORBIDDEN = "Failed to load resource: the server responded with a status of 403 (Forbidden)";
 
   test(
     "what one says the other reads at once, sees who is here and who types, and counts what is unread",
@@ -174,17 +180,212 @@ describe.skipIf(!isThere)("in two browsers", () => {
     LIMIT_MS,
   );
 
+  test(
+    "scrolling back goes beyond a thousand messages, while others talk, and nothing that is read moves",
+    async () => {
+      const address = ada.page.url();
+      // Whoever looks on makes it slower.
+      await Promise.all([ada.page.goto("/blog"), grace.page.goto("/blog")]);
+      await sayMuch(ada.page, LONG_TALK, address);
+      await Promise.all([ada.page.goto(address), grace.page.goto(address)]);
+      await shown(grace.page, `line ${LONG_TALK}`);
+      const lines = Array.from({ length: LONG_TALK }, (_, line) => `line ${line + 1}`);
+      const meanwhile: string[] = [];
+      while ((await log(grace.page).getByText("line 1", { exact: true }).count()) === 0) {
+        await log(grace.page).evaluate((list) => {
+          list.scrollTop = 0;
+        });
+        if (meanwhile.length < 30) {
+          meanwhile.push(`meanwhile ${meanwhile.length}`);
+          await post(ada.page, meanwhile.at(-1) ?? "");
+        }
+        await grace.page.waitForTimeout(20);
+      }
+      await shown(grace.page, meanwhile.at(-1) ?? "");
+      expect(await said(grace.page)).toEqual([...lines, ...meanwhile]);
+
+      await log(grace.page).evaluate((list) => {
+        list.scrollTop = 300;
+      });
+      await grace.page.waitForTimeout(100);
+      const top = () => log(grace.page).getByText("line 9", { exact: true }).boundingBox();
+      const before = await top();
+      await say(ada.page, "at the end");
+      await shown(grace.page, "at the end");
+      expect(await top()).toEqual(before);
+      expect(await said(grace.page)).toEqual([...lines, ...meanwhile, "at the end"]);
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    "an earlier page leaves what is being read where it was",
+    async () => {
+      await sayMuch(ada.page, 120);
+      await grace.page.reload();
+      await shown(grace.page, "line 120");
+      await log(grace.page).evaluate((list) => {
+        list.scrollTop = 0;
+      });
+      const mark = log(grace.page).getByText("line 75", { exact: true });
+      const before = await mark.boundingBox();
+      await shown(grace.page, "line 21");
+      expect((await mark.boundingBox())?.y).toBeCloseTo(before?.y ?? 0, 0);
+    },
+    LIMIT_MS,
+  );
+
   /** With the page's own token, over REST. */
-  async function sayMuch(page: Page, count: number): Promise<void> {
+  async function ask(
+    page: Page,
+    method: string,
+    rest: string,
+    body: unknown,
+    status: number,
+    address = page.url(),
+  ) {
     const stored = await page.evaluate("localStorage.getItem('guildhall.tokens')");
     const { access } = JSON.parse(String(stored)) as { readonly access: string };
-    const room = new URL(page.url()).pathname.split("/").at(-1);
-    for (let line = 1; line <= count; line++) {
-      const body = { content: `line ${line}` };
-      const answer = await server.call("POST", `/ws/rooms/${room}/messages`, { token: access, body });
-      expect(answer.status).toBe(201);
-    }
+    const room = new URL(address).pathname.split("/").at(-1);
+    const answer = await server.call(method, `/ws/rooms/${room}${rest}`, { token: access, body });
+    expect(answer.status).toBe(status);
+    return answer.body;
   }
+  const post = (page: Page, content: string, address?: string) =>
+    ask(page, "POST", "/messages", { content }, 201, address);
+
+  async function sayMuch(page: Page, count: number, address?: string): Promise<void> {
+    for (let line = 1; line <= count; line++) await post(page, `line ${line}`, address);
+  }
+
+  test(
+    "a server that answers nothing is noticed, and what was said to it is sent once",
+    async () => {
+      server.kill("SIGSTOP");
+      try {
+        await say(grace.page, "hello?");
+        await grace.page.getByText("No connection. What you say waits").waitFor();
+        await grace.page.getByRole("button", { name: "Connect now" }).click();
+        await grace.page.getByText("Connecting", { exact: true }).waitFor();
+        // The next attempt has its limit too.
+        await grace.page.evaluate(`new Promise((done) => {
+          const look = () => document.querySelector(".connection.lost") ? done(null) : setTimeout(look, 20);
+          look();
+        })`);
+      } finally {
+        server.kill("SIGCONT");
+      }
+      await connected(grace.page);
+      await shown(ada.page, "hello?");
+      await grace.page.getByText("waiting to be sent").waitFor({ state: "detached" });
+      expect(await said(grace.page)).toEqual(["hello?"]);
+      expect(await said(ada.page)).toEqual(["hello?"]);
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    "a tab too many is told so, and comes in when another was closed",
+    async () => {
+      const others: Page[] = [];
+      for (let tab = 2; tab <= 5; tab++) {
+        const other = await grace.context.newPage();
+        await other.goto(grace.page.url());
+        await connected(other);
+        others.push(other);
+      }
+      const sixth = await grace.context.newPage();
+      await sixth.goto(grace.page.url());
+      await sixth.getByText("This room is open in too many tabs").waitFor();
+      await others[0]?.close();
+      await sixth.getByRole("button", { name: "Come back" }).click();
+      await connected(sixth);
+      expect([...ada.wrongs, ...grace.wrongs].filter(isOurs)).toEqual([]);
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    "who is too fast for slow mode is told so, and each message goes out by itself",
+    async () => {
+      await ask(ada.page, "PATCH", "", { slow_mode_seconds: 3 }, 204);
+      await say(grace.page, "first");
+      await shown(ada.page, "first");
+      await say(grace.page, "second");
+      await grace.page.getByText("waiting to be sent: slow mode, one message in 3 s").waitFor();
+      await say(grace.page, "third");
+      await shown(ada.page, "third");
+      expect(await said(ada.page)).toEqual(["first", "second", "third"]);
+      await grace.page.getByText("waiting to be sent").waitFor({ state: "detached" });
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    "a message that waits though it was stored and removed is dropped in words",
+    async () => {
+      const stored = await ask(grace.page, "POST", "/messages", { content: "gone", key: "k1" }, 201);
+      await ask(grace.page, "DELETE", `/messages/${stored.id}`, undefined, 204);
+      const room = new URL(grace.page.url()).pathname.split("/").at(-1);
+      await grace.page.evaluate(
+        ([place, message]) => localStorage.setItem(place ?? "", message ?? ""),
+        [
+          `guildhall.outbox.${stored.userId}.${room}.k1`,
+          JSON.stringify({ key: "k1", content: "gone", at: 1, refusal: null }),
+        ],
+      );
+      await grace.page.reload();
+      await grace.page.getByText("A message that waited had arrived after all").waitFor();
+      expect(await log(grace.page).getByText("gone").count()).toBe(0);
+      await say(grace.page, "still here");
+      await shown(ada.page, "still here");
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    "a text too long by code points is not cut, and what waits does not outlive signing out",
+    async () => {
+      await say(grace.page, "\u{1f642}".repeat(4_001));
+      await grace.page.getByText("A message has at most 4,000 characters; this is 1 too many.").waitFor();
+      await say(grace.page, "\u{1f642}".repeat(4_000));
+      await shown(ada.page, "\u{1f642}".repeat(4_000));
+
+      await grace.context.setOffline(true);
+      await grace.page.getByText("No connection. What you say waits").waitFor();
+      await say(grace.page, "private");
+      const places = () =>
+        grace.page.evaluate("Object.keys(localStorage).filter((place) => /outbox/.test(place)).length");
+      expect(await places()).toBe(1);
+      await grace.page.evaluate("localStorage.removeItem('guildhall.tokens')");
+      await grace.context.setOffline(false);
+      const elsewhere = await grace.context.newPage();
+      await elsewhere.goto("/");
+      await elsewhere.evaluate("localStorage.setItem('guildhall.tokens', 'x')");
+      await grace.page.getByRole("heading", { name: "Sign in first" }).waitFor();
+      expect(await places()).toBe(0);
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    "on a narrow screen the list of people leads to moderation",
+    async () => {
+      await ada.page.setViewportSize({ width: 360, height: 740 });
+      await ada.page.getByRole("button", { name: "People" }).click();
+      await ada.page
+        .getByRole("dialog", { name: "People" })
+        .getByRole("button", { name: `Moderate: grace_${round}` })
+        .click();
+      const moderation = ada.page.getByRole("dialog", { name: `grace_${round}: moderation` });
+      await moderation.getByRole("button", { name: "Mute", exact: true }).click();
+      await moderation.getByText("Mute: Done.").waitFor();
+      await ada.page.keyboard.press("Escape");
+      await moderation.waitFor({ state: "detached" });
+      expect(ada.wrongs).toEqual([]);
+    },
+    LIMIT_MS,
+  );
 
   test(
     "whose session is ended elsewhere is signed out at once",
@@ -271,9 +472,9 @@ describe.skipIf(!isThere)("in two browsers", () => {
       await grace.page.getByText("This room is gone.").waitFor();
       await ada.page.getByText("Choose a room, or make one.").waitFor();
       // The two refusals that were asked for: of the banned one's way back.
-      expect([...ada.wrongs, ...grace.wrongs].filter((wrong) => !/403/.test(wrong) && isOurs(wrong))).toEqual(
-        [],
-      );
+      expect(
+        [...ada.wrongs, ...grace.wrongs].filter((wrong) => wrong !== FORBIDDEN && isOurs(wrong)),
+      ).toEqual([]);
     },
     LIMIT_MS,
   );

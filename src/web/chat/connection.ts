@@ -1,17 +1,13 @@
 import { batch, signal } from "@preact/signals";
 import { get } from "../api.ts";
 import { openLink } from "./link.ts";
-import { createOutbox, type Waiting } from "./outbox.ts";
-import { amend, readRooms } from "./rooms.ts";
-import {
-  type ChatMessage,
-  type ChatUser,
-  type FrameError,
-  MODERATION_ACTIONS,
-  type ServerFrame,
-} from "./shapes.ts";
+import { amend, readRoomsSoon } from "./rooms.ts";
+import { startSending } from "./sending.ts";
+import { type ChatMessage, type ChatUser, MODERATION_ACTIONS, type ServerFrame } from "./shapes.ts";
 import {
   EMPTY,
+  MAX_MESSAGES,
+  MAX_MESSAGES_READ_BACK,
   nameOf,
   type Timeline,
   trimmed,
@@ -20,41 +16,36 @@ import {
   withoutMessage,
 } from "./timeline.ts";
 
-// A message is answered by its own broadcast; a socket that stays silent for so long is dead.
-const ANSWER_MS = 10_000;
-const FIRST_RESEND_MS = 1_500;
-const MAX_RESEND_MS = 30_000;
 const TYPING_SHOWN_MS = 5_000;
 const TYPING_SENT_MS = 3_000;
 const PAGE = 50;
-/** Refusals that end by themselves. */
-const RESENT: readonly FrameError[] = ["too_fast", "slow_mode", "unavailable"];
+const PAGE_MS = 15_000;
 
 export type RoomConnection = ReturnType<typeof connectRoom>;
 
 /** A room as one sees it: nothing of it is missed or said twice, however often the link breaks. */
 export function connectRoom(id: string, own: ChatUser) {
-  const outbox = createOutbox(own.id, id);
   const name = signal<string | null>(null);
   const members = signal<readonly ChatUser[]>([]);
   const timeline = signal<Timeline>(EMPTY);
-  const waiting = signal<readonly Waiting[]>(outbox.read());
   const typing = signal<readonly ChatUser[]>([]);
   const hasEarlier = signal(false);
+  /** Whether the reader is at the newest message. */
+  const isAtEnd = signal(true);
 
   let epoch: string | null = null;
-  let answering: ReturnType<typeof setTimeout> | undefined;
-  let inFlight: string | null = null;
-  let refusals = 0;
-  let resending: ReturnType<typeof setTimeout> | undefined;
   let typedAt = 0;
   let readId = 0;
+  /** What was removed while a page is on its way, which may hold it still. */
+  let removed: Set<number> | null = null;
 
   const link = openLink(id, {
     since: () => (epoch === null ? null : { id: timeline.value.messages.at(-1)?.id ?? 0, epoch }),
     hear,
-    lost: answered,
+    lost: () => sending.lost(),
+    barred: () => sending.clear(),
   });
+  const sending = startSending(own.id, id, link);
 
   function hear(frame: ServerFrame): void {
     switch (frame.type) {
@@ -65,6 +56,7 @@ export function connectRoom(id: string, own: ChatUser) {
         heard(frame, frame.key);
         break;
       case "deleted":
+        removed?.add(frame.id);
         timeline.value = withoutMessage(timeline.value, frame.id);
         break;
       case "joined":
@@ -81,7 +73,7 @@ export function connectRoom(id: string, own: ChatUser) {
         noticed(frame);
         break;
       case "error":
-        if (frame.key !== undefined) notTaken(frame.key, frame.code, frame.message);
+        if (frame.key !== undefined) sending.refused(frame.key, frame.code, frame.message);
     }
   }
 
@@ -93,9 +85,9 @@ export function connectRoom(id: string, own: ChatUser) {
       here(frame.members);
       // After a gap what was here would stand before a hole: it is read again by scrolling back.
       if (isNew) hasEarlier.value = frame.history.length >= PAGE;
-      timeline.value = withMessages(isNew ? EMPTY : timeline.value, frame.history);
+      add(isNew ? EMPTY : timeline.value, frame.history);
     });
-    sendNext();
+    sending.next();
   }
 
   function here(people: readonly ChatUser[]): void {
@@ -105,16 +97,17 @@ export function connectRoom(id: string, own: ChatUser) {
 
   function heard(message: ChatMessage, key: string | undefined): void {
     batch(() => {
-      const longer = withMessages(timeline.value, [message]);
-      timeline.value = trimmed(longer);
-      if (timeline.value !== longer) hasEarlier.value = true;
+      add(timeline.value, [message]);
       typing.value = typing.value.filter((member) => member.id !== message.userId);
-      if (key !== undefined && message.userId === own.id) waiting.value = outbox.remove(key);
+      if (key !== undefined && message.userId === own.id) sending.stored(key);
     });
-    if (key === undefined || key !== inFlight) return;
-    refusals = 0;
-    answered();
-    sendNext();
+  }
+
+  function add(to: Timeline, messages: readonly ChatMessage[]): void {
+    const longer = withMessages(to, messages);
+    // Who reads far back keeps what is being read.
+    timeline.value = trimmed(longer, isAtEnd.value ? MAX_MESSAGES : MAX_MESSAGES_READ_BACK);
+    if (timeline.value !== longer) hasEarlier.value = true;
   }
 
   function types(person: ChatUser): void {
@@ -131,33 +124,7 @@ export function connectRoom(id: string, own: ChatUser) {
     const username = nameOf(id, members.value, timeline.value);
     timeline.value = withNotice(timeline.value, { action, username, reason: reason ?? null });
     // One's own role, or the room's name, may be another now.
-    void readRooms().catch(() => {});
-  }
-
-  function notTaken(key: string, code: FrameError, message: string): void {
-    if (key === inFlight) answered();
-    if (RESENT.includes(code)) {
-      clearTimeout(resending);
-      resending = setTimeout(sendNext, Math.min(FIRST_RESEND_MS * 2 ** refusals, MAX_RESEND_MS));
-      refusals += 1;
-      return;
-    }
-    waiting.value = outbox.refuse(key, { code, message });
-    sendNext();
-  }
-
-  function answered(): void {
-    inFlight = null;
-    clearTimeout(answering);
-  }
-
-  /** One after the other, so that they are stored in the order in which they were said. */
-  function sendNext(): void {
-    if (inFlight !== null) return;
-    const next = outbox.read().find(({ refusal }) => refusal === null);
-    if (next === undefined || !link.send({ type: "message", content: next.content, key: next.key })) return;
-    inFlight = next.key;
-    answering = setTimeout(link.drop, ANSWER_MS);
+    readRoomsSoon();
   }
 
   return {
@@ -165,29 +132,23 @@ export function connectRoom(id: string, own: ChatUser) {
     name,
     members,
     timeline,
-    waiting,
+    waiting: sending.waiting,
+    delay: sending.delay,
+    hasVanished: sending.hasVanished,
     typing,
     hasEarlier,
+    isAtEnd,
     state: link.state,
     tryNow: link.tryNow,
 
     /** False when too much is waiting already. */
     say(content: string): boolean {
-      if (outbox.isFull()) return false;
-      waiting.value = outbox.add(content);
       typedAt = 0;
-      sendNext();
-      return true;
+      return sending.say(content);
     },
 
-    resend(key: string): void {
-      waiting.value = outbox.refuse(key, null);
-      sendNext();
-    },
-
-    discard(key: string): void {
-      waiting.value = outbox.remove(key);
-    },
+    resend: sending.resend,
+    discard: sending.discard,
 
     isTyping(): void {
       if (Date.now() - typedAt >= TYPING_SENT_MS && link.send({ type: "typing" })) typedAt = Date.now();
@@ -201,24 +162,36 @@ export function connectRoom(id: string, own: ChatUser) {
       amend(id, { unread: 0 });
     },
 
+    /** The page before the first message; nothing when another is the first by the time that it is here. */
     async readEarlier(): Promise<void> {
-      const first = timeline.value.messages[0]?.id;
+      const asked = { first: timeline.value.messages[0]?.id, epoch };
       const query = new URLSearchParams({
         limit: String(PAGE),
-        ...(first === undefined ? {} : { before: String(first) }),
+        ...(asked.first === undefined ? {} : { before: String(asked.first) }),
       });
       const path = `/ws/rooms/${encodeURIComponent(id)}/messages?${query}`;
-      const { messages } = await get<{ messages: ChatMessage[] }>(path);
+      const gone = new Set<number>();
+      removed = gone;
+      const page = await get<{ messages: ChatMessage[]; epoch: string }>(
+        path,
+        AbortSignal.timeout(PAGE_MS),
+      ).finally(() => {
+        removed = null;
+      });
+      if (epoch !== asked.epoch || page.epoch !== epoch || timeline.value.messages[0]?.id !== asked.first)
+        return;
       batch(() => {
-        hasEarlier.value = messages.length >= PAGE;
-        timeline.value = withMessages(timeline.value, messages);
+        hasEarlier.value = page.messages.length >= PAGE;
+        timeline.value = withMessages(
+          timeline.value,
+          page.messages.filter((message) => !gone.has(message.id)),
+        );
       });
     },
 
     close(): void {
       link.close();
-      answered();
-      clearTimeout(resending);
+      sending.close();
     },
   };
 }

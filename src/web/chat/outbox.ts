@@ -4,42 +4,75 @@ import type { FrameError } from "./shapes.ts";
 export type Waiting = {
   readonly key: string;
   readonly content: string;
+  /** Grows with the order in which they were said. */
+  readonly at: number;
   readonly refusal: { readonly code: FrameError; readonly message: string } | null;
 };
 
 const MAX_WAITING = 100;
 const KEY_BYTES = 16;
+const PLACE = "guildhall.outbox.";
 
-export const newKey = (): string => crypto.getRandomValues(new Uint8Array(KEY_BYTES)).toHex();
+const newKey = (): string => crypto.getRandomValues(new Uint8Array(KEY_BYTES)).toHex();
 
 /**
- * What somebody has said in a room and the server has not stored yet. It outlives the page; another tab may hold
- * the same, and since a key is stored once, both may send it.
+ * What somebody has said in a room and the server has not stored yet. It outlives the page. Each message has a place
+ * of its own, so that no tab writes over what another has added; since a key is stored once, both may send it.
  */
 export function createOutbox(accountId: number, roomId: string) {
-  const place = `guildhall.outbox.${accountId}.${roomId}`;
+  const place = `${PLACE}${accountId}.${roomId}.`;
+  let lastAt = 0;
 
-  function read(): readonly Waiting[] {
-    try {
-      const kept: unknown = JSON.parse(localStorage.getItem(place) ?? "[]");
-      return Array.isArray(kept) ? (kept as Waiting[]) : [];
-    } catch {
-      return [];
-    }
-  }
+  const read = (): readonly Waiting[] =>
+    placesIn(place)
+      .flatMap((found) => kept(found) ?? [])
+      .sort((one, other) => one.at - other.at);
 
-  function write(next: readonly Waiting[]): readonly Waiting[] {
-    if (next.length === 0) localStorage.removeItem(place);
-    else localStorage.setItem(place, JSON.stringify(next));
-    return next;
-  }
+  const write = (message: Waiting): void =>
+    localStorage.setItem(`${place}${message.key}`, JSON.stringify(message));
 
   return {
     read,
-    isFull: () => read().length >= MAX_WAITING,
-    add: (content: string) => write([...read(), { key: newKey(), content, refusal: null }]),
-    remove: (key: string) => write(read().filter((waiting) => waiting.key !== key)),
-    refuse: (key: string, refusal: Waiting["refusal"]) =>
-      write(read().map((waiting) => (waiting.key === key ? { ...waiting, refusal } : waiting))),
+    isOf: (changed: string | null) => changed === null || changed.startsWith(place),
+
+    /** False when too much is waiting already. */
+    add(content: string): boolean {
+      if (placesIn(place).length >= MAX_WAITING) return false;
+      lastAt = Math.max(Date.now(), lastAt + 1);
+      try {
+        write({ key: newKey(), content, at: lastAt, refusal: null });
+        return true;
+      } catch {
+        // The browser's quota.
+        return false;
+      }
+    },
+
+    remove: (key: string) => localStorage.removeItem(`${place}${key}`),
+
+    refuse(key: string, refusal: Waiting["refusal"]): void {
+      const message = kept(`${place}${key}`);
+      if (message !== null) write({ ...message, refusal });
+    },
+
+    clear: () => empty(place),
   };
+}
+
+/** Who signs out leaves nothing of what was said behind. */
+export const forgetOutboxes = (): void => empty(PLACE);
+
+const placesIn = (start: string): string[] =>
+  Object.keys(localStorage).filter((place) => place.startsWith(start));
+
+function empty(start: string): void {
+  for (const place of placesIn(start)) localStorage.removeItem(place);
+}
+
+function kept(place: string): Waiting | null {
+  try {
+    return JSON.parse(localStorage.getItem(place) ?? "null") as Waiting | null;
+  } catch {
+    return null;
+  }
 }

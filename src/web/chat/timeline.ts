@@ -15,6 +15,8 @@ export type Timeline = { readonly messages: readonly ChatMessage[]; readonly not
 export const EMPTY: Timeline = { messages: [], notices: [] };
 // Beyond it the oldest are forgotten; scrolling back reads them again.
 export const MAX_MESSAGES = 1_000;
+/** As far as one gets by scrolling back before new messages take the first ones away. */
+export const MAX_MESSAGES_READ_BACK = 5_000;
 const MAX_NOTICES = 50;
 
 /** With these messages, each once and in the order of their ids. */
@@ -44,10 +46,8 @@ export const withNotice = (timeline: Timeline, notice: Omit<Notice, "after" | "a
 });
 
 /** The newest ones only. */
-export const trimmed = (timeline: Timeline): Timeline =>
-  timeline.messages.length <= MAX_MESSAGES
-    ? timeline
-    : { ...timeline, messages: timeline.messages.slice(-MAX_MESSAGES) };
+export const trimmed = (timeline: Timeline, most: number): Timeline =>
+  timeline.messages.length <= most ? timeline : { ...timeline, messages: timeline.messages.slice(-most) };
 
 /** What somebody is called, by who is here or has said something. */
 export const nameOf = (id: number, members: readonly ChatUser[], { messages }: Timeline): string =>

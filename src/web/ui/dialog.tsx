@@ -15,17 +15,24 @@ type DialogProps = {
 export function Dialog({ title, onClose, children }: DialogProps) {
   const id = useId();
   const element = useRef<HTMLDialogElement>(null);
+  const isShown = useRef(false);
   useEffect(() => {
     const dialog = element.current;
     const opener = document.activeElement;
+    isShown.current = true;
     dialog?.showModal();
     return () => {
+      isShown.current = false;
       dialog?.close();
       if (opener instanceof HTMLElement) opener.focus();
     };
   }, []);
+  // Closing tells so later, when another dialog may stand in this one's place.
+  const closed = () => {
+    if (isShown.current) onClose();
+  };
   return (
-    <dialog ref={element} aria-labelledby={id} onClose={onClose}>
+    <dialog ref={element} aria-labelledby={id} onClose={closed}>
       <header class="dialog-head">
         <h2 id={id}>{title}</h2>
         <button type="button" class="plain icon-only" aria-label={t("close")} onClick={onClose}>

@@ -370,4 +370,14 @@ export const en = {
   deleteRoomText: "Its messages will be gone for good.",
   myRooms: "Rooms",
   open: "Open",
+  roomTooManyTabs:
+    "This room is open in too many tabs or windows already. Close one of them, then come back.",
+  delayedTooFast: "you are writing too fast; it is sent by itself in {n} s",
+  delayedSlowMode: "slow mode, one message in {n} s; it is sent by itself",
+  delayedUnavailable: "the room could not store it just now; it is sent again by itself",
+  waitingVanished: "A message that waited had arrived after all, and has been removed since.",
+  tooManyCharacters: {
+    one: "A message has at most {most} characters; this is {n} too many.",
+    other: "A message has at most {most} characters; these are {n} too many.",
+  },
 } as const satisfies Readonly<Record<string, Phrase>>;

@@ -1,5 +1,6 @@
 import type { RoomConnection } from "../../chat/connection.ts";
 import type { Waiting } from "../../chat/outbox.ts";
+import type { Delay } from "../../chat/sending.ts";
 import type { ChatMessage, FrameError, ModerationAction } from "../../chat/shapes.ts";
 import type { Notice } from "../../chat/timeline.ts";
 import { clock, dateTime } from "../../format.ts";
@@ -24,6 +25,12 @@ const REFUSALS: Readonly<Partial<Record<FrameError, Key>>> = {
   muted: "refusedMuted",
   read_only: "refusedReadOnly",
   too_long: "refusedTooLong",
+};
+
+const DELAYS: Readonly<Partial<Record<FrameError, Key>>> = {
+  too_fast: "delayedTooFast",
+  slow_mode: "delayedSlowMode",
+  unavailable: "delayedUnavailable",
 };
 
 type OneProps = {
@@ -91,17 +98,25 @@ function Linked({ text }: { readonly text: string }) {
   );
 }
 
-type WaitingProps = { readonly message: Waiting; readonly connection: RoomConnection };
+type WaitingProps = {
+  readonly message: Waiting;
+  /** Why this one is not sent at once. */
+  readonly delay: Delay | null;
+  readonly connection: RoomConnection;
+};
 
 /** Not stored yet: it waits, or was refused. */
-export function WaitingMessage({ message: { key, content, refusal }, connection }: WaitingProps) {
+export function WaitingMessage({ message: { key, content, refusal }, delay, connection }: WaitingProps) {
   return (
     <article class="message first own waiting">
       <span />
       <div class="message-body">
         <p class="message-text">{content}</p>
         {refusal === null ? (
-          <p class="muted small">{t("waitsToBeSent")}</p>
+          <p class="muted small">
+            {t("waitsToBeSent")}
+            {delay !== null && `: ${t(DELAYS[delay.code] ?? "delayedUnavailable", { n: delay.seconds })}`}
+          </p>
         ) : (
           <div class="inline" role="alert">
             <span class="field-wrong">

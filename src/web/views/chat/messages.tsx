@@ -20,15 +20,12 @@ type Props = { readonly connection: RoomConnection; readonly own: number; readon
 /** What was said, the newest at the end, which it stays at until somebody scrolls away from it. */
 export function Messages({ connection, own, moderates }: Props) {
   const list = useRef<HTMLDivElement>(null);
-  const isAtEnd = useSignal(true);
+  const { isAtEnd } = connection;
   const removed = useSignal<ChatMessage | null>(null);
-  const before = useRef<number | null>(null);
+  const anchor = useRef<Anchor | null>(null);
   const timeline = connection.timeline.value;
   const waiting = connection.waiting.value;
-  const reading = useAction(async () => {
-    before.current = list.current?.scrollHeight ?? null;
-    await connection.readEarlier();
-  });
+  const reading = useAction(connection.readEarlier);
 
   function seen(): void {
     const isSeen = isAtEnd.peek() && document.visibilityState === "visible";
@@ -39,12 +36,13 @@ export function Messages({ connection, own, moderates }: Props) {
   useLayoutEffect(() => {
     const box = list.current;
     if (box === null) return;
-    // What was added above moves nothing of what is being read.
-    if (before.current !== null && !reading.isRunning) {
-      box.scrollTop += box.scrollHeight - before.current;
-      before.current = null;
-    } else if (isAtEnd.peek()) box.scrollTop = box.scrollHeight;
-  }, [timeline, waiting, reading.isRunning]);
+    if (isAtEnd.peek()) box.scrollTop = box.scrollHeight;
+    // What comes or goes above moves nothing of what is being read.
+    else if (anchor.current?.message.isConnected === true) {
+      box.scrollTop += bottomIn(box, anchor.current.message) - anchor.current.bottom;
+    }
+    anchor.current = anchorIn(box);
+  }, [timeline, waiting, reading.isRunning, reading.failure]);
 
   useEffect(seen, [timeline, connection.state.value]);
   useEffect(() => {
@@ -59,12 +57,14 @@ export function Messages({ connection, own, moderates }: Props) {
     const box = list.current;
     if (box === null) return;
     const wasAtEnd = isAtEnd.value;
+    anchor.current = anchorIn(box);
     isAtEnd.value = box.scrollHeight - box.scrollTop - box.clientHeight < NEAR_PX;
     if (isAtEnd.value && !wasAtEnd) seen();
     if (box.scrollTop < NEAR_PX && connection.hasEarlier.value && reading.failure === null)
       void reading.run();
   }
 
+  const first = waiting.find(({ refusal }) => refusal === null)?.key;
   const isEmpty = timeline.messages.length === 0 && waiting.length === 0;
   return (
     <>
@@ -111,7 +111,12 @@ export function Messages({ connection, own, moderates }: Props) {
           );
         })}
         {waiting.map((message) => (
-          <WaitingMessage key={message.key} message={message} connection={connection} />
+          <WaitingMessage
+            key={message.key}
+            message={message}
+            delay={message.key === first ? connection.delay.value : null}
+            connection={connection}
+          />
         ))}
       </div>
       {!isAtEnd.value && (
@@ -137,3 +142,22 @@ export function Messages({ connection, own, moderates }: Props) {
     </>
   );
 }
+
+/** The first message that is in sight, by its end: its head goes when one of the same person comes before it. */
+type Anchor = { readonly message: Element; readonly bottom: number };
+
+function anchorIn(box: Element): Anchor | null {
+  const messages = box.getElementsByTagName("article");
+  let [low, high] = [0, messages.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const message = messages[middle];
+    if (message !== undefined && bottomIn(box, message) <= 0) low = middle + 1;
+    else high = middle;
+  }
+  const message = messages[low];
+  return message === undefined ? null : { message, bottom: bottomIn(box, message) };
+}
+
+const bottomIn = (box: Element, message: Element): number =>
+  message.getBoundingClientRect().bottom - box.getBoundingClientRect().top;

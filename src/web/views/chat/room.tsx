@@ -27,6 +27,7 @@ const REASONS = {
   gone: "roomGone",
   refused: "roomRefused",
   tooMuch: "roomTooMuch",
+  tooManyTabs: "roomTooManyTabs",
 } as const;
 
 type Asked =
@@ -103,7 +104,7 @@ function Connected({ connection, own }: { readonly connection: RoomConnection; r
           )}
         </div>
       </header>
-      {state.kind === "lost" && (
+      {(state.kind === "lost" || (state.kind === "connecting" && state.isLate)) && (
         <p class="connection-lost" role="alert">
           {t("lost")}{" "}
           <button type="button" class="small" onClick={connection.tryNow}>
@@ -114,7 +115,7 @@ function Connected({ connection, own }: { readonly connection: RoomConnection; r
       {state.kind === "shut" ? (
         <div class="room-shut">
           <Empty icon="lock" text={t(REASONS[state.why])}>
-            {(state.why === "removed" || state.why === "tooMuch") && (
+            {state.why !== "gone" && state.why !== "refused" && (
               <button type="button" onClick={connection.tryNow}>
                 {t("comeBack")}
               </button>
