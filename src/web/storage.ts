@@ -2,6 +2,7 @@ export type Storage = {
   read(key: string): string | null;
   write(key: string, value: string): void;
   remove(key: string): void;
+  keys(): string[];
 };
 
 /** What outlives the page; where the browser has no room for it or allows none, it lives as long as the page. */
@@ -40,5 +41,6 @@ function keptIn(open: () => globalThis.Storage): Storage {
       memory.delete(key);
       attempt((area) => area.removeItem(key), undefined);
     },
+    keys: () => [...new Set([...attempt((area) => Object.keys(area), []), ...memory.keys()])],
   };
 }

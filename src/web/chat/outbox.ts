@@ -1,3 +1,4 @@
+import { storage } from "../storage.ts";
 import type { FrameError } from "./shapes.ts";
 
 /** A message on its way. `refusal`: the server will not take it as it is. */
@@ -28,8 +29,7 @@ export function createOutbox(accountId: number, roomId: string) {
       .flatMap((found) => kept(found) ?? [])
       .sort((one, other) => one.at - other.at);
 
-  const write = (message: Waiting): void =>
-    localStorage.setItem(`${place}${message.key}`, JSON.stringify(message));
+  const write = (message: Waiting): void => storage.write(`${place}${message.key}`, JSON.stringify(message));
 
   return {
     read,
@@ -39,16 +39,11 @@ export function createOutbox(accountId: number, roomId: string) {
     add(content: string): boolean {
       if (placesIn(place).length >= MAX_WAITING) return false;
       lastAt = Math.max(Date.now(), lastAt + 1);
-      try {
-        write({ key: newKey(), content, at: lastAt, refusal: null });
-        return true;
-      } catch {
-        // The browser's quota.
-        return false;
-      }
+      write({ key: newKey(), content, at: lastAt, refusal: null });
+      return true;
     },
 
-    remove: (key: string) => localStorage.removeItem(`${place}${key}`),
+    remove: (key: string) => storage.remove(`${place}${key}`),
 
     refuse(key: string, refusal: Waiting["refusal"]): void {
       const message = kept(`${place}${key}`);
@@ -62,16 +57,15 @@ export function createOutbox(accountId: number, roomId: string) {
 /** Who signs out leaves nothing of what was said behind. */
 export const forgetOutboxes = (): void => empty(PLACE);
 
-const placesIn = (start: string): string[] =>
-  Object.keys(localStorage).filter((place) => place.startsWith(start));
+const placesIn = (start: string): string[] => storage.keys().filter((place) => place.startsWith(start));
 
 function empty(start: string): void {
-  for (const place of placesIn(start)) localStorage.removeItem(place);
+  for (const place of placesIn(start)) storage.remove(place);
 }
 
 function kept(place: string): Waiting | null {
   try {
-    return JSON.parse(localStorage.getItem(place) ?? "null") as Waiting | null;
+    return JSON.parse(storage.read(place) ?? "null") as Waiting | null;
   } catch {
     return null;
   }

@@ -1,6 +1,7 @@
 import { useSignal } from "@preact/signals";
 import { call } from "../../api.ts";
 import { readRooms } from "../../chat/rooms.ts";
+import { findPerson } from "../../find-person.ts";
 import { t } from "../../i18n.ts";
 import { go, path } from "../../router.ts";
 import type { Person } from "../../shapes.ts";
@@ -63,8 +64,7 @@ export function RoomSettings({ roomId, name, isPrivate, onDone }: Props) {
         label={t("roomPeople")}
         save={async (data) => {
           found.value = null;
-          const login = encodeURIComponent(textOf(data, "username"));
-          found.value = await call<Person>("GET", `/info/users/search-${login}`);
+          found.value = await findPerson(textOf(data, "username"));
         }}
       >
         <Field name="username" type="search" label={t("username")} required maxLength={64} />
