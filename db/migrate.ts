@@ -3,6 +3,7 @@ import { asDatabaseError } from "./errors.ts";
 import first from "./migrations/0000_first.sql" with { type: "text" };
 import accountsAndBlog from "./migrations/0001_accounts_and_blog.sql" with { type: "text" };
 import chat from "./migrations/0002_chat.sql" with { type: "text" };
+import operations from "./migrations/0003_operations.sql" with { type: "text" };
 import type { Db } from "./open.ts";
 
 export type Migration = { readonly name: string; readonly sql: string };
@@ -12,6 +13,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { name: "0000_first", sql: first },
   { name: "0001_accounts_and_blog", sql: accountsAndBlog },
   { name: "0002_chat", sql: chat },
+  { name: "0003_operations", sql: operations },
 ];
 
 const TABLE = sql.raw("schema_migrations");

@@ -128,7 +128,7 @@ export function createProducer({ core, owner, renderers, limits: given = {} }: P
 
   async function produce(task: tasks.Task, renderer: Renderer): Promise<void> {
     const startedAt = performance.now();
-    const names = { taskId: task.id, attempt: task.attempts };
+    const names = { taskId: task.id, attempt: task.attempts, requestId: task.requestId };
     const abort = new AbortController();
     let completing = false;
     const job: Job = {

@@ -83,7 +83,7 @@ export function createStatsApi(
 
   app.openapi(contract.createTask, async function createTask(c) {
     const { account } = await authenticated(core, origins, c);
-    const id = await tasks.create(core, account, c.req.valid("param").username);
+    const id = await tasks.create(core, account, c.req.valid("param").username, c.env.id);
     return c.json({ result: { id } }, 200, NO_STORE);
   });
 
