@@ -4,6 +4,7 @@ import { migrate, openDatabase } from "../db/open.ts";
 import { inProcessBus } from "./adapters/bus/in-process.ts";
 import { fileDocuments } from "./adapters/documents/files.ts";
 import { outboxMailer } from "./adapters/mail/outbox.ts";
+import { prometheusMetrics } from "./adapters/metrics/prometheus.ts";
 import { argon2Passwords } from "./adapters/passwords/argon2.ts";
 import { embeddedQueue } from "./adapters/queue/embedded.ts";
 import type { Config } from "./config.ts";
@@ -12,6 +13,7 @@ import type { Bus, Core, DocumentStore, JobQueue, Mailer } from "./domain/core.t
 import * as mails from "./domain/mails.ts";
 import { createTokens } from "./domain/tokens.ts";
 import type { Log } from "./log.ts";
+import { version } from "./version.ts";
 
 /** `serve` has its worker in the same process; a `worker` of its own hears no nudge without a broker. */
 export type Role = "serve" | "worker" | "tool";
@@ -49,7 +51,12 @@ export async function compose({
   const clock = Date.now;
   const jwtSecret = Buffer.from(config.jwtSecret ?? secrets.jwtSecret);
   const previous = config.jwtSecretPrevious === null ? [] : [Buffer.from(config.jwtSecretPrevious)];
-  const db = await openDatabase(config.databaseUrl, { authToken: config.databaseAuthToken ?? undefined });
+  // The short commands are not watched.
+  const metrics = prometheusMetrics({ version, ofProcess: role !== "tool" });
+  const db = await openDatabase(config.databaseUrl, {
+    authToken: config.databaseAuthToken ?? undefined,
+    onCommit: metrics.committed,
+  });
   try {
     const applied = await migrate(db);
     if (applied.length > 0) log.info({ migrations: applied }, "database brought up to date");
@@ -69,6 +76,7 @@ export async function compose({
       clock,
       sleep: Bun.sleep,
       log,
+      metrics,
       settings: {
         publicUrl,
         registration: config.registration,

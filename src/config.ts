@@ -94,13 +94,20 @@ const SETTINGS = z.object({
     )
     .optional(),
   LOG_FORMAT: z.enum(["pretty", "json"]).optional(),
+  METRICS_TOKEN: z.string().min(16, "must have 16 characters or more").optional(),
+  WORKER_PORT: port.optional(),
 });
 
 type Values = z.output<typeof SETTINGS>;
 type Name = keyof Values;
 
 const NAMES = SETTINGS.keyof().options;
-const SECRETS: ReadonlySet<Name> = new Set(["DATABASE_AUTH_TOKEN", "JWT_SECRET", "JWT_SECRET_PREVIOUS"]);
+const SECRETS: ReadonlySet<Name> = new Set([
+  "DATABASE_AUTH_TOKEN",
+  "JWT_SECRET",
+  "JWT_SECRET_PREVIOUS",
+  "METRICS_TOKEN",
+]);
 const WITH_PASSWORD: ReadonlySet<Name> = new Set([
   "AMQP_URL",
   "DATABASE_URL",
@@ -142,6 +149,10 @@ export type Config = {
   /** Addresses or CIDRs. */
   readonly trustProxy: readonly string[];
   readonly corsOrigins: readonly string[];
+  /** Null: metrics are told to this machine alone. */
+  readonly metricsToken: string | null;
+  /** Where a worker process tells how it is; null: nowhere. */
+  readonly workerPort: number | null;
   readonly logLevel: string;
   readonly logFormat: "pretty" | "json";
 };
@@ -260,6 +271,8 @@ function resolved(values: Values): Config {
           },
     trustProxy: values.TRUST_PROXY ?? [],
     corsOrigins: values.CORS_ORIGINS ?? [],
+    metricsToken: values.METRICS_TOKEN ?? null,
+    workerPort: values.WORKER_PORT ?? null,
     logLevel: values.LOG_LEVEL,
     logFormat: values.LOG_FORMAT ?? (process.stdout.isTTY ? "pretty" : "json"),
   };

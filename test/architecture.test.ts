@@ -28,6 +28,7 @@ const RULES: readonly (readonly [place: RegExp, allowed: readonly RegExp[]])[] =
   [/^src\/apis\/(\w+)\//, [/^src\/http\//, /^src\/domain\//, /^src\/log\.ts$/, /^src\/apis\/[\w-]+\.ts$/]],
   [/^src\/(app|openapi)\.ts$/, [/^src\//, /^package\.json$/]],
   [/^src\/compose\.ts$/, [/^src\//, /^db\/open\.ts$/]],
+  [/^src\/version\.ts$/, [/^package\.json$/]],
   [/^src\/config\.ts$/, [/^src\/http\/(address|rate-limit)\.ts$/, /^db\/url\.ts$/]],
   [/^src\/(log|run)\.ts$/, []],
   [/^src\/data-dir\.ts$/, []],
@@ -37,6 +38,7 @@ const RULES: readonly (readonly [place: RegExp, allowed: readonly RegExp[]])[] =
     /^worker\/(main|run)\.ts$/,
     [/^worker\//, /^src\/(compose|config|data-dir|log|run)\.ts$/, /^src\/commands\/stop\.ts$/],
   ],
+  [/^worker\/standing\.ts$/, [/^src\/domain\//, /^src\/http\/(health|metrics)\.ts$/]],
   [/^worker\//, [/^worker\//, /^src\/domain\//, /^src\/log\.ts$/]],
 ];
 

@@ -82,6 +82,7 @@ export async function serve(flags: Flags): Promise<void> {
     topics: server,
     limits: config.limits,
     logRequest,
+    metrics: { token: config.metricsToken },
     isStopping: () => stopping,
   });
   // Nothing is answered before: sockets must not be opened while it is not known where the log ends.
@@ -114,7 +115,7 @@ function listen({ host, port }: Config, app: () => App | undefined) {
         ...SOCKET_OPTIONS,
         open: (socket) => app()?.sockets.open(socket),
         message: (socket, frame) => app()?.sockets.message(socket, frame),
-        close: (socket) => app()?.sockets.close(socket),
+        close: (socket, code) => app()?.sockets.close(socket, code),
       },
       maxRequestBodySize: MAX_REQUEST_BYTES,
       idleTimeout: IDLE_TIMEOUT_SECONDS,

@@ -167,6 +167,7 @@ export function createHub(core: Core, broadcast: Broadcast): Hub {
     const { person } = member;
     await presence.enter(place.room.id);
     const start = await messages.start(core, place.room.id, since);
+    if (since !== null) core.metrics.count("replays", start.isGap ? "gap" : "exact");
     // Read after the history: it may have changed since the socket was let in, and later entries are kept.
     const stays = await guard.lookAgain(place, member);
     if (!stays || !member.sockets.has(connection)) return;
@@ -204,6 +205,7 @@ export function createHub(core: Core, broadcast: Broadcast): Hub {
     try {
       const isSlowed = await requireVoice(access, person);
       const said = await messages.append(core, access, person, content, key, isSlowed);
+      core.metrics.count("messages", said.isNew ? "new" : "repeated");
       if (said.isNew) {
         log.committed(said.entry);
         core.bus.publish(NEW_MESSAGES, "others");
@@ -214,6 +216,7 @@ export function createHub(core: Core, broadcast: Broadcast): Hub {
       if (!(error instanceof DomainError) || key === null) throw error;
       const entry = await messages.storedUnder(core, access.room.id, person, key);
       if (entry === null) throw error;
+      core.metrics.count("messages", "repeated");
       return { entry, isNew: false };
     }
   }

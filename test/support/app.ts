@@ -6,6 +6,7 @@ import pino from "pino";
 import { migrate, openDatabase } from "../../db/open.ts";
 import { inProcessBus } from "../../src/adapters/bus/in-process.ts";
 import { fileDocuments } from "../../src/adapters/documents/files.ts";
+import { prometheusMetrics } from "../../src/adapters/metrics/prometheus.ts";
 import { argon2Passwords } from "../../src/adapters/passwords/argon2.ts";
 import { embeddedQueue } from "../../src/adapters/queue/embedded.ts";
 import type { Topics } from "../../src/apis/chat/sockets.ts";
@@ -108,6 +109,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     clock,
     sleep: async (ms) => void slept.push(ms),
     log,
+    metrics: prometheusMetrics({ version: "0.0.0-test", ofProcess: false }),
     settings,
   };
   const app = createApp({

@@ -36,7 +36,9 @@ export interface Sockets {
   readonly hub: Hub;
   open(ws: Wire): void;
   message(ws: Wire, frame: string | Buffer): void;
-  close(ws: Wire): void;
+  close(ws: Wire, code: number): void;
+  /** How many are open. */
+  count(): number;
   /** What the socket is to carry. */
   dataOf(admission: Admission): unknown;
   start(): Promise<void>;
@@ -99,7 +101,10 @@ export function createSockets(core: Core, topics: Topics): Sockets {
       dataOf(ws).socket?.hear(frame);
     },
 
-    close(ws) {
+    count: () => all.size,
+
+    close(ws, code) {
+      core.metrics.socketClosed(code);
       const { socket } = dataOf(ws);
       if (socket === null) return;
       all.delete(socket);
