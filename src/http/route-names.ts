@@ -12,7 +12,7 @@ export function routeNames(app: Hono<Env>): (method: string, path: string) => st
   const router = new SmartRouter<string>({ routers: [new RegExpRouter(), new TrieRouter()] });
   for (const { method, path } of app.routes) {
     // What runs before every route is no route.
-    if (method !== "ALL") router.add(method, path, path);
+    if (method !== "ALL" && !path.endsWith("*")) router.add(method, path, path);
   }
   return function routeName(method, path) {
     const [matches] = router.match(method === "HEAD" ? "GET" : method, path);

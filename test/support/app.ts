@@ -62,6 +62,7 @@ export type TestAppOptions = {
   readonly limits?: Limits;
   readonly limitMessages?: Core["settings"]["limitMessages"];
   readonly chatGuests?: boolean;
+  readonly metricsToken?: string;
 };
 
 export async function startTestApp(options: TestAppOptions = {}): Promise<TestApp> {
@@ -119,6 +120,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     addressOf: createAddressOf(options.trustProxy ?? []),
     verifyLink: documents.verifyLink,
     limits: options.limits ?? null,
+    metrics: { token: options.metricsToken ?? null },
   });
   const fetch = fetchThrough(app, options.peerAddress ?? "192.0.2.1");
 
