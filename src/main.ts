@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError } from "commander";
-import { version } from "../package.json";
 import type { Flags } from "./config.ts";
 import { run } from "./run.ts";
+import { version } from "./version.ts";
 
 // Every command is loaded when it is asked for: the renderer's child and the short commands stay small.
 
