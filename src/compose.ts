@@ -9,7 +9,7 @@ import { argon2Passwords } from "./adapters/passwords/argon2.ts";
 import { embeddedQueue } from "./adapters/queue/embedded.ts";
 import type { Config } from "./config.ts";
 import type { Secrets } from "./data-dir.ts";
-import type { Bus, Core, DocumentStore, JobQueue, Mailer } from "./domain/core.ts";
+import type { Bus, Core, DocumentStore, JobQueue, Keys, Mailer } from "./domain/core.ts";
 import * as mails from "./domain/mails.ts";
 import { createTokens } from "./domain/tokens.ts";
 import type { Log } from "./log.ts";
@@ -49,8 +49,9 @@ export async function compose({
   publicUrl,
 }: ComposeOptions): Promise<Composition> {
   const clock = Date.now;
-  const jwtSecret = Buffer.from(config.jwtSecret ?? secrets.jwtSecret);
-  const previous = config.jwtSecretPrevious === null ? [] : [Buffer.from(config.jwtSecretPrevious)];
+  const jwtSecret = config.jwtSecret ?? secrets.jwtSecret;
+  const previous = config.jwtSecretPrevious === null ? [] : [config.jwtSecretPrevious];
+  const jwtSecrets: Keys = [Buffer.from(jwtSecret), ...previous.map((text) => Buffer.from(text))];
   // The short commands are not watched.
   const metrics = prometheusMetrics({ version, ofProcess: role !== "tool" });
   const db = await openDatabase(config.databaseUrl, {
@@ -72,7 +73,7 @@ export async function compose({
       mailer,
       nudgeMails: () => sender?.nudge(),
       passwords: argon2Passwords(),
-      tokens: createTokens([jwtSecret, ...previous]),
+      tokens: createTokens(jwtSecrets),
       clock,
       sleep: Bun.sleep,
       log,
@@ -83,7 +84,7 @@ export async function compose({
         limitSignIns: config.limits !== null,
         limitMessages: config.limitMessages,
         chatGuests: config.chatGuests,
-        sealingKey: derived("waiting mails"),
+        sealingKeys: derived("waiting mails"),
       },
     };
     const sender = role === "serve" ? mails.createMailSender(core) : null;
@@ -104,9 +105,11 @@ export async function compose({
     throw error;
   }
 
-  /** A key of its own for each use, so that one secret is enough to configure. */
-  function derived(use: string): Uint8Array {
-    return new Uint8Array(hkdfSync("sha256", jwtSecret, "guildhall", use, 32));
+  /** Keys of their own for each use, so that one secret is enough to configure; the previous one's still open. */
+  function derived(use: string): Keys {
+    const keyOf = (secret: Uint8Array) => new Uint8Array(hkdfSync("sha256", secret, "guildhall", use, 32));
+    const [current, ...others] = jwtSecrets;
+    return [keyOf(current), ...others.map(keyOf)];
   }
 
   async function openMailer(): Promise<Mailer> {
@@ -123,11 +126,11 @@ export async function compose({
       const { s3Documents } = await import("./adapters/documents/s3.ts");
       return { documents: s3Documents(config.s3), verifyLink: null };
     }
-    const signingKey = derived("document links");
+    const signingKeys = derived("document links");
     const files = fileDocuments({
       directory: join(config.dataDir, "documents"),
       publicUrl,
-      signingKey,
+      signingKeys,
       clock,
     });
     return { documents: files, verifyLink: files.verifyLink };

@@ -24,7 +24,7 @@ async function series(): Promise<Map<string, number>> {
   );
 }
 
-const valueOf = async (name: string) => (await series()).get(name);
+const oneOf = async (name: string) => (await series()).get(name);
 
 describe("requests", () => {
   test("are counted by the API, the method, the route's pattern and the status", async () => {
@@ -51,7 +51,7 @@ describe("requests", () => {
   test("of the same path are told apart by the API that answers", async () => {
     await statsUser(app, "subject");
     const route = 'method="POST",route="/api/auth/register",status="200"';
-    expect(await valueOf(`guildhall_http_requests_total{api="stats",${route}}`)).toBe(1);
+    expect(await oneOf(`guildhall_http_requests_total{api="stats",${route}}`)).toBe(1);
   });
 
   test("make no series out of what callers write", async () => {

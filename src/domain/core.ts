@@ -5,6 +5,9 @@ import type { Tokens } from "./tokens.ts";
 /** Milliseconds since 1970 (UTC). */
 export type Clock = () => number;
 
+/** The first one signs or seals, all of them verify and open: so that a secret can be replaced while it is in use. */
+export type Keys = readonly [Uint8Array, ...Uint8Array[]];
+
 /** Hashing of passwords at a bounded rate. Throws DomainError `overloaded` when too many are waiting. */
 export interface Passwords {
   /** argon2id in PHC form. */
@@ -148,8 +151,8 @@ export type CoreSettings = {
   readonly limitMessages: { readonly points: number; readonly windowMs: number } | null;
   /** Whether chat can be used without signing in. */
   readonly chatGuests: boolean;
-  /** 32 bytes; what waits to be mailed is sealed with it. */
-  readonly sealingKey: Uint8Array;
+  /** 32 bytes each; what waits to be mailed is sealed with the first. */
+  readonly sealingKeys: Keys;
 };
 
 /** What every domain verb takes as its first argument. */

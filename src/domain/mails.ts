@@ -2,7 +2,7 @@ import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
 import { and, eq, sql } from "drizzle-orm";
 import { prepared } from "../../db/prepare.ts";
 import { mails } from "../../db/schema.ts";
-import type { Core } from "./core.ts";
+import type { Core, Keys } from "./core.ts";
 import { newId } from "./ids.ts";
 import { type MailText, write } from "./mail-texts.ts";
 
@@ -24,7 +24,7 @@ export function queueing(core: Core, mail: NewMail) {
   const now = core.clock();
   return core.db
     .insert(mails)
-    .values({ id, sealed: seal(core.settings.sealingKey, id, mail), dueAt: now, createdAt: now });
+    .values({ id, sealed: seal(core.settings.sealingKeys[0], id, mail), dueAt: now, createdAt: now });
 }
 
 const CIPHER = "aes-256-gcm";
@@ -39,10 +39,18 @@ function seal(key: Uint8Array, id: string, mail: NewMail): string {
   return Buffer.concat([nonce, text, cipher.getAuthTag()]).toString("base64url");
 }
 
-/** Null when it was sealed with another key, or changed. */
-function unseal(key: Uint8Array, id: string, sealed: string): NewMail | null {
+/** Null when it was sealed with none of these keys, or changed. */
+function unseal(keys: Keys, id: string, sealed: string): NewMail | null {
   const bytes = Buffer.from(sealed, "base64url");
   if (bytes.length < NONCE_BYTES + TAG_BYTES) return null;
+  for (const key of keys) {
+    const mail = unsealWith(key, id, bytes);
+    if (mail !== null) return mail;
+  }
+  return null;
+}
+
+function unsealWith(key: Uint8Array, id: string, bytes: Buffer): NewMail | null {
   try {
     const decipher = createDecipheriv(CIPHER, key, bytes.subarray(0, NONCE_BYTES))
       .setAAD(Buffer.from(id))
@@ -134,7 +142,7 @@ export function createMailSender(core: Core, given: Partial<SenderLimits> = {}):
 
   async function deliver(row: Row): Promise<void> {
     if (sent.has(row.id)) return finish(row);
-    const mail = unseal(core.settings.sealingKey, row.id, row.sealed);
+    const mail = unseal(core.settings.sealingKeys, row.id, row.sealed);
     if (mail === null) return giveUp(row, null, "It cannot be unsealed: the secret has changed.");
     const { text } = mail;
     if ("expiresAt" in text && text.expiresAt <= core.clock()) {

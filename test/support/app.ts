@@ -77,7 +77,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
   const documents = fileDocuments({
     directory,
     publicUrl: () => PUBLIC_URL,
-    signingKey: JWT_SECRET,
+    signingKeys: [JWT_SECRET],
     clock,
   });
   const queue = embeddedQueue({});
@@ -95,7 +95,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     limitSignIns: true,
     limitMessages: options.limitMessages ?? null,
     chatGuests: options.chatGuests ?? false,
-    sealingKey: new Uint8Array(32).fill(7),
+    sealingKeys: [new Uint8Array(32).fill(7)] as const,
   };
   const slept: number[] = [];
   const core: Core = {
