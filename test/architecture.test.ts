@@ -29,15 +29,25 @@ const RULES: readonly (readonly [place: RegExp, allowed: readonly RegExp[]])[] =
   [/^src\/(app|openapi)\.ts$/, [/^src\//, /^package\.json$/]],
   [/^src\/compose\.ts$/, [/^src\//, /^db\/open\.ts$/]],
   [/^src\/config\.ts$/, [/^src\/http\/(address|rate-limit)\.ts$/, /^db\/url\.ts$/]],
-  [/^src\/(log|run)\.ts$/, []],
-  [/^src\/data-dir\.ts$/, []],
+  [/^src\/(log|run|own-program)\.ts$/, []],
+  // The one folder that knows both what is stored and the files that it is stored in.
+  [
+    /^src\/backups\//,
+    [
+      /^src\/domain\//,
+      /^src\/(data-dir|log|own-program|run)\.ts$/,
+      /^db\/(open|url)\.ts$/,
+      /^package\.json$/,
+    ],
+  ],
+  [/^src\/data-dir\.ts$/, [/^src\/backups\/swap\.ts$/]],
   [/^src\/(main\.ts|commands\/)/, [/^src\//, /^worker\//, /^(package\.json|NOTICE\.md)$/]],
   [/^worker\/pdf\//, [/^worker\/pdf\//, /^src\/domain\/report\.ts$/]],
   [
     /^worker\/(main|run)\.ts$/,
     [/^worker\//, /^src\/(compose|config|data-dir|log|run)\.ts$/, /^src\/commands\/stop\.ts$/],
   ],
-  [/^worker\//, [/^worker\//, /^src\/domain\//, /^src\/log\.ts$/]],
+  [/^worker\//, [/^worker\//, /^src\/domain\//, /^src\/(log|own-program)\.ts$/]],
 ];
 
 /** The same folder of an API or a port: `src/apis/stats/` may not import `src/apis/players/`. */
