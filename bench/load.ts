@@ -96,7 +96,8 @@ export function startLoad(spec: LoadSpec): Load {
       const sendDue = () => {
         if (ended) return;
         send(socket);
-        sentAt = dueAt;
+        // A timer may be early by a part of a millisecond.
+        sentAt = Math.min(dueAt, sentAt);
       };
       if (dueAt > now) setTimeout(sendDue, dueAt - now);
       else sendDue();

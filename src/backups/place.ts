@@ -31,17 +31,17 @@ export function requirePlace(settings: PlaceSettings): Place {
   const place = placeOf(settings);
   if (place !== null) return place;
   throw new CommandError(
-    "The database is on a server of its own (DATABASE_URL): back it up with what that server has for it, together with " +
-      "the bucket. Guildhall backs up a database that is a file.",
+    "The database is on a server of its own (DATABASE_URL): back it up and restore it with what that server has for it. Guildhall " +
+      "does so with a database that is a file.",
   );
 }
 
-/** Restoring exchanges what is in one folder, so the database has to be there. */
-export function requireWithin({ dataDir, databaseUrl }: PlaceSettings): void {
-  const location = parseDatabaseUrl(databaseUrl);
-  if (location.kind === "local" && location.path === join(dataDir, DATABASE)) return;
+/** Restoring exchanges what is in one folder, so the database has to be there. Throws a CommandError when it is not. */
+export function requireWithin(settings: PlaceSettings): void {
+  const wanted = join(settings.dataDir, DATABASE);
+  if (requirePlace(settings).database === wanted) return;
   throw new CommandError(
-    `A restore puts the database at ${join(dataDir, DATABASE)}, and DATABASE_URL names another place. Restore without ` +
-      "DATABASE_URL, then move the database there.",
+    `A restore puts the database at ${wanted}, and DATABASE_URL names another place. Restore without DATABASE_URL, ` +
+      "then move the database there.",
   );
 }
