@@ -32,7 +32,7 @@ export async function prepareDataDir(directory: string): Promise<Secrets> {
 }
 
 /** A restore that was killed between its renames: until they are all done, the folder is half old and half new. */
-async function finishRestore(directory: string): Promise<void> {
+export async function finishRestore(directory: string): Promise<void> {
   if ((await pending(directory)) === null) return;
   const lock = await lockSwap(directory);
   try {

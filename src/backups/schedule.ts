@@ -51,31 +51,32 @@ export function createSchedule({
   }
 
   async function look(): Promise<void> {
-    try {
-      if (await isDue()) await back();
-    } catch (error) {
-      core.log.error({ err: error }, "the backups could not be looked after");
-    }
-  }
-
-  async function isDue(): Promise<boolean> {
-    const now = core.clock();
-    if (now - failedAt < RETRY_AFTER_MS && now >= failedAt) return false;
-    const newest = (await names(place.dataDir)).findLast(({ kind }) => kind === "daily");
-    return newest === undefined || newest.at < lastDue(now, atMinute);
-  }
-
-  async function back(): Promise<void> {
     const at = core.clock();
+    if (at - failedAt < RETRY_AFTER_MS && at >= failedAt) return;
     try {
+      if (!(await isDue(at))) return;
       const made = await makeBackup(place, "daily", { at, signal: ending.signal });
       core.log.info(made, "backup made");
-      await backups.recordingCreated(core, made);
+      await note(() => backups.recordingCreated(core, made));
     } catch (error) {
       if (ending.signal.aborted) return;
       failedAt = at;
       core.log.error({ err: error }, "no backup could be made");
-      await backups.recordFailed(core, error instanceof Error ? error.message : String(error));
+      const reason = error instanceof Error ? error.message : String(error);
+      await note(() => backups.recordFailed(core, reason));
+    }
+  }
+
+  async function isDue(now: number): Promise<boolean> {
+    const newest = (await names(place.dataDir)).findLast(({ kind }) => kind === "daily");
+    return newest === undefined || newest.at < lastDue(now, atMinute);
+  }
+
+  async function note(record: () => Promise<unknown>): Promise<void> {
+    try {
+      await record();
+    } catch (error) {
+      core.log.error({ err: error }, "what became of a backup could not be recorded");
     }
   }
 

@@ -11,7 +11,7 @@ import * as shelf from "../backups/shelf.ts";
 import { type Verdict, verify, verifyObjects } from "../backups/verify.ts";
 import { openBucket } from "../compose.ts";
 import { type Config, type Flags, loadSettings } from "../config.ts";
-import { prepareDataDir, refuseUse } from "../data-dir.ts";
+import { finishRestore, prepareDataDir, refuseUse } from "../data-dir.ts";
 import { CommandError } from "../run.ts";
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -69,6 +69,7 @@ export async function restoreBackup(
   requireWithin(config);
   const { name, folder } = locate(dataDir, given);
   refuseUse(dataDir);
+  if (!dryRun) await finishRestore(dataDir);
   const { manifest, problems, notes } = await verify(folder);
   if (manifest === null || problems.length > 0) {
     throw new CommandError(
