@@ -1,6 +1,7 @@
 import { cpus, loadavg } from "node:os";
 import { blog } from "./blog.ts";
 import { createLab, type Lab } from "./lab.ts";
+import { backup } from "./measures/backup.ts";
 import { chatAbuse } from "./measures/chat-abuse.ts";
 import { chatFanOut } from "./measures/chat-fan-out.ts";
 import { chatJoining } from "./measures/chat-joining.ts";
@@ -35,6 +36,7 @@ const MEASURES: Readonly<Record<string, Measure>> = {
   "cold-start": coldStart,
   "idle-memory": idleMemory,
   "first-view": firstView,
+  backup,
 };
 
 const MEASURE_LIMIT_MS = 150_000;

@@ -34,6 +34,15 @@ export async function migrate(db: Db, migrations: readonly Migration[] = MIGRATI
   }
 }
 
+export type MigrationState = { readonly applied: readonly string[]; readonly missing: readonly string[] };
+
+/** What a database has of this program's migrations and what it lacks. Refuses one that a newer program has written. */
+export async function migrationState(db: Db): Promise<MigrationState> {
+  const applied = await appliedNames(db);
+  refuseUnknown(applied, MIGRATIONS);
+  return { applied, missing: MIGRATIONS.slice(applied.length).map(({ name }) => name) };
+}
+
 async function appliedNames(db: Db): Promise<string[]> {
   const found = await db.all(
     sql`SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'schema_migrations'`,
@@ -48,11 +57,17 @@ async function appliedNames(db: Db): Promise<string[]> {
 }
 
 function refuseUnknown(names: readonly string[], migrations: readonly Migration[]): void {
+  const newer = newerThanThis(names, migrations);
+  if (newer !== null) throw new Error(newer);
+}
+
+/** Why this program cannot use a database with these migrations; null when it can. */
+export function newerThanThis(names: readonly string[], migrations = MIGRATIONS): string | null {
   const unknown = names.find((name, index) => migrations[index]?.name !== name);
-  if (unknown === undefined) return;
-  throw new Error(
+  if (unknown === undefined) return null;
+  return (
     `The database has the migration ${unknown}, which this program does not know: a newer version of Guildhall ` +
-      "has written it. Start that version, or restore a backup made before it.",
+    "has written it. Start that version, or restore a backup made before it."
   );
 }
 

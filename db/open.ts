@@ -7,7 +7,7 @@ import * as schema from "./schema.ts";
 import { parseDatabaseUrl } from "./url.ts";
 
 export { asDatabaseError, DatabaseError } from "./errors.ts";
-export { migrate } from "./migrate.ts";
+export { migrate, migrationState, newerThanThis } from "./migrate.ts";
 
 /** The database. Several statements that belong together are one `batch`: there are no interactive transactions. */
 export type Db = Omit<SqliteRemoteDatabase<typeof schema>, "transaction"> &

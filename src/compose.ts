@@ -1,14 +1,17 @@
 import { hkdfSync } from "node:crypto";
 import { join } from "node:path";
-import { migrate, openDatabase } from "../db/open.ts";
+import { openDatabase } from "../db/open.ts";
 import { inProcessBus } from "./adapters/bus/in-process.ts";
 import { fileDocuments } from "./adapters/documents/files.ts";
 import { outboxMailer } from "./adapters/mail/outbox.ts";
 import { prometheusMetrics } from "./adapters/metrics/prometheus.ts";
 import { argon2Passwords } from "./adapters/passwords/argon2.ts";
 import { embeddedQueue } from "./adapters/queue/embedded.ts";
+import { migrateSafely } from "./backups/before-migration.ts";
+import { placeOf } from "./backups/place.ts";
 import type { Config } from "./config.ts";
 import type { Secrets } from "./data-dir.ts";
+import * as backups from "./domain/backups.ts";
 import type { Bus, Core, DocumentStore, JobQueue, Keys, Mailer } from "./domain/core.ts";
 import * as mails from "./domain/mails.ts";
 import { createTokens } from "./domain/tokens.ts";
@@ -59,7 +62,11 @@ export async function compose({
     onCommit: metrics.committed,
   });
   try {
-    const applied = await migrate(db);
+    const { applied, backup } = await migrateSafely(
+      db,
+      config.backups.beforeMigration ? placeOf(config) : null,
+      log,
+    );
     if (applied.length > 0) log.info({ migrations: applied }, "database brought up to date");
     const { documents, verifyLink } = await openDocuments();
     const queue = await openQueue();
@@ -87,6 +94,10 @@ export async function compose({
         sealingKeys: derived("waiting mails"),
       },
     };
+    if (backup !== null) {
+      log.info(backup, "backup made before the migration");
+      await backups.recordingCreated(core, backup);
+    }
     const sender = role === "serve" ? mails.createMailSender(core) : null;
     sender?.start();
     return {
@@ -121,11 +132,7 @@ export async function compose({
   }
 
   async function openDocuments(): Promise<{ documents: DocumentStore; verifyLink: VerifyLink }> {
-    if (config.s3 !== null) {
-      // Loaded only where it is used: the SDK is most of the start's time.
-      const { s3Documents } = await import("./adapters/documents/s3.ts");
-      return { documents: s3Documents(config.s3), verifyLink: null };
-    }
+    if (config.s3 !== null) return { documents: await openBucket(config.s3), verifyLink: null };
     const signingKeys = derived("document links");
     const files = fileDocuments({
       directory: join(config.dataDir, "documents"),
@@ -151,4 +158,10 @@ export async function compose({
     const { rabbitmqBus } = await import("./adapters/bus/rabbitmq.ts");
     return rabbitmqBus({ url: config.amqpUrl, log });
   }
+}
+
+/** Loaded only where it is used: the SDK is most of the start's time. */
+export async function openBucket(s3: NonNullable<Config["s3"]>): Promise<DocumentStore> {
+  const { s3Documents } = await import("./adapters/documents/s3.ts");
+  return s3Documents(s3);
 }

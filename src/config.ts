@@ -52,6 +52,14 @@ const databaseUrl = z.string().superRefine((text, context) => {
   }
 });
 
+/** A time of day such as 03:50, or off; minutes since midnight, or null. */
+const timeOfDay = (text: string) =>
+  z
+    .string()
+    .regex(/^(([01]\d|2[0-3]):[0-5]\d|off)$/, "must be a time of day (UTC) such as 03:50, or off")
+    .default(text)
+    .transform((value) => (value === "off" ? null : Number(value.slice(0, 2)) * 60 + Number(value.slice(3))));
+
 /** The settings, by the names of their environment variables. An empty value counts as absent. */
 const SETTINGS = z.object({
   HOST: z.string().default("127.0.0.1"),
@@ -78,6 +86,9 @@ const SETTINGS = z.object({
   RATE_LIMIT_REQUESTS: limit("100/1m"),
   RATE_LIMIT_MESSAGES: limit("10/10s"),
   CHAT_GUESTS: z.enum(["on", "off"]).default("off"),
+  BACKUP_AT: timeOfDay("03:50"),
+  BACKUPS_KEPT: z.coerce.number().int().min(1).max(1_000).default(7),
+  BACKUP_BEFORE_MIGRATION: z.enum(["on", "off"]).default("on"),
   TRUST_PROXY: z
     .string()
     .transform((text) => text.split(",").map((part) => part.trim()))
@@ -141,6 +152,12 @@ export type Config = {
   readonly chatGuests: boolean;
   /** Null: off. */
   readonly limitMessages: { readonly points: number; readonly windowMs: number } | null;
+  readonly backups: {
+    /** When the daily one is made, in minutes since midnight (UTC); null: never. */
+    readonly atMinute: number | null;
+    readonly dailyKept: number;
+    readonly beforeMigration: boolean;
+  };
   readonly jwtSecret: string | null;
   readonly jwtSecretPrevious: string | null;
   readonly workerConcurrency: number;
@@ -257,6 +274,11 @@ function resolved(values: Values): Config {
     registration: values.REGISTRATION,
     chatGuests: values.CHAT_GUESTS === "on",
     limitMessages: values.RATE_LIMIT === "off" ? null : values.RATE_LIMIT_MESSAGES,
+    backups: {
+      atMinute: values.BACKUP_AT,
+      dailyKept: values.BACKUPS_KEPT,
+      beforeMigration: values.BACKUP_BEFORE_MIGRATION === "on",
+    },
     jwtSecret: values.JWT_SECRET ?? null,
     jwtSecretPrevious: values.JWT_SECRET_PREVIOUS ?? null,
     workerConcurrency: values.WORKER_CONCURRENCY,
@@ -280,6 +302,7 @@ function resolved(values: Values): Config {
 
 function redacted(name: Name, value: unknown): string {
   if (value === undefined) return "";
+  if (name === "BACKUP_AT") return shownTime(value);
   if (SECRETS.has(name)) return "(set, not shown)";
   if (typeof value === "object" && value !== null && "windowMs" in value && "points" in value) {
     return `${value.points}/${Number(value.windowMs) / 1000}s`;
@@ -292,6 +315,9 @@ function redacted(name: Name, value: unknown): string {
   if (parsed.searchParams.has("authToken")) parsed.searchParams.set("authToken", "...");
   return parsed.href;
 }
+
+const shownTime = (minutes: unknown): string =>
+  typeof minutes === "number" ? new Date(minutes * 60_000).toISOString().slice(11, 16) : "off";
 
 // Names of other programs that happen to be near to one of ours.
 const NOT_OURS = new Set(["HOSTNAME", "HOSTTYPE", "HOME"]);

@@ -2,6 +2,8 @@ import { createProducer, type Producer } from "../../worker/produce.ts";
 import { createRenderers } from "../../worker/renderer.ts";
 import { SOCKET_OPTIONS } from "../apis/chat/sockets.ts";
 import { type App, createApp } from "../app.ts";
+import { placeOf } from "../backups/place.ts";
+import { createSchedule, type Schedule } from "../backups/schedule.ts";
 import { type Composition, compose } from "../compose.ts";
 import { type Config, type Flags, loadSettings, localUrl } from "../config.ts";
 import { lockServer, prepareDataDir } from "../data-dir.ts";
@@ -44,6 +46,7 @@ export async function serve(flags: Flags): Promise<void> {
   let producer: Producer | undefined;
   let app: App | undefined;
   let housekeeping: Housekeeping | undefined;
+  let backups: Schedule | undefined;
   // From here on: a stop may come before everything is there.
   onStop(log, async () => {
     stopping = true;
@@ -51,7 +54,7 @@ export async function serve(flags: Flags): Promise<void> {
     const farewell = app?.closeSockets();
     const drained = server?.stop();
     const cut = setTimeout(() => server?.stop(true), REQUESTS_GRACE_MS);
-    await Promise.all([drained, producer?.stop(JOBS_GRACE_MS), soon(farewell)]);
+    await Promise.all([drained, producer?.stop(JOBS_GRACE_MS), soon(farewell), backups?.stop()]);
     clearTimeout(cut);
     await Promise.all([app?.close(), housekeeping?.stop()]);
     await composition?.close();
@@ -98,6 +101,12 @@ export async function serve(flags: Flags): Promise<void> {
   }
   housekeeping = createHousekeeping(core);
   housekeeping.start();
+  const place = placeOf(config);
+  if (place === null) log.info("no backups are made here: the database server's own are used");
+  else if (config.backups.atMinute !== null) {
+    backups = createSchedule({ core, place, atMinute: config.backups.atMinute });
+    backups.start();
+  }
   process.stdout.write(banner({ config, publicUrl: publicUrl(), hasAdmin: await roles.hasAdmin(core) }));
 }
 
