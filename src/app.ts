@@ -20,7 +20,7 @@ import type { Env, RequestInfo, Upgrade } from "./http/context.ts";
 import { serveDocs } from "./http/docs.ts";
 import { serveDocument } from "./http/documents.ts";
 import { createFairTurns } from "./http/fair-turns.ts";
-import { readiness } from "./http/health.ts";
+import { readiness, takesRequests } from "./http/health.ts";
 import { MAX_BODY_BYTES } from "./http/input.ts";
 import type { Origins } from "./http/origins.ts";
 import { servePage } from "./http/pages.ts";
@@ -62,7 +62,7 @@ const tooMany = (retryAfterSeconds: number) =>
     retryAfterSeconds,
   });
 
-const OUTSIDE = /^\/(healthz|readyz|openapi\.json|docs(\/.*)?|documents\/.+|assets\/.+)$/;
+const OUTSIDE = /^\/(healthz|readyz(\/self)?|openapi\.json|docs(\/.*)?|documents\/.+|assets\/.+)$/;
 
 const CHAT_ACCOUNTS = /^\/api\/users\/(signup|signin|logout)$/;
 
@@ -84,8 +84,8 @@ export type App = {
   readonly sockets: Pick<Sockets, "open" | "message" | "close">;
   /** Begins to look for what other nodes do. Call it before sockets are opened. */
   start(): Promise<void>;
-  /** Closes all sockets. */
-  closeSockets(): Promise<void>;
+  /** Ends streams and closes all sockets, spread over so long. */
+  closeSockets(withinMs?: number): Promise<void>;
   /** Stores what is written in batches. Call it when no request is running any more, before the database closes. */
   close(): Promise<void>;
 };
@@ -100,13 +100,13 @@ type Parts = {
   readonly origins: Origins;
   readonly views: PostViews;
   readonly sockets: Sockets;
-  readonly isStopping: () => boolean;
+  readonly isLeaving: () => boolean;
 };
 
-function createApis(core: Core, { origins, views, sockets, isStopping }: Parts) {
+function createApis(core: Core, { origins, views, sockets, isLeaving }: Parts) {
   return {
     accounts: { app: createAccountsApi(core, origins, views), errors: apiErrors(core.log) },
-    stats: { app: createStatsApi(core, origins, isStopping), errors: apiErrors(core.log) },
+    stats: { app: createStatsApi(core, origins, isLeaving), errors: apiErrors(core.log) },
     players: { app: createPlayersApi(core, origins), errors: playersErrors(core.log) },
     cabinet: { app: createCabinetApi(core, origins), errors: cabinetErrors(core.log) },
     chat: { app: createChatApi(core, origins, sockets), errors: chatErrors(core.log) },
@@ -119,7 +119,8 @@ export function createApp(options: AppOptions): App {
   const logRequest = options.logRequest ?? requestLogOf(core.log);
   const views = createPostViews(core);
   const sockets = createSockets(core, options.topics);
-  const apis = createApis(core, { origins, views, sockets, isStopping });
+  let isLeaving = false;
+  const apis = createApis(core, { origins, views, sockets, isLeaving: () => isLeaving });
   const limiter = options.limits ? createRateLimiter(core, options.limits) : null;
   const takeTurn = createFairTurns();
   // Made when it is first asked for: it would be a third of the start's time.
@@ -148,6 +149,7 @@ export function createApp(options: AppOptions): App {
     if (method !== "GET" && method !== "HEAD") return unknownPage(path);
     if (path === "/healthz") return Response.json({ status: "alive" });
     if (path === "/readyz") return readiness(core, isStopping);
+    if (path === "/readyz/self") return takesRequests(isStopping);
     if (path === "/openapi.json") {
       openApi ??= JSON.stringify(openApiDocument());
       return new Response(openApi, { headers: { "Content-Type": "application/json" } });
@@ -200,7 +202,10 @@ export function createApp(options: AppOptions): App {
     close: () => views.close(),
     sockets,
     start: () => sockets.start(),
-    closeSockets: () => sockets.stop(),
+    closeSockets(withinMs = 0) {
+      isLeaving = true;
+      return sockets.stop(withinMs);
+    },
 
     async fetch(request, peer) {
       const startedAt = performance.now();
@@ -240,6 +245,8 @@ export function createApp(options: AppOptions): App {
       }
       response.headers.set("X-Request-ID", id);
       response.headers.set("X-Content-Type-Options", "nosniff");
+      // What a proxy keeps open would be closed on its next request.
+      if (isStopping()) response.headers.set("Connection", "close");
       origins.allow(request, response);
       const ms = since(startedAt);
       // The path without its query: that may hold a signature.
