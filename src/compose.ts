@@ -51,7 +51,7 @@ export async function compose({
   const previous = config.jwtSecretPrevious === null ? [] : [Buffer.from(config.jwtSecretPrevious)];
   const db = await openDatabase(config.databaseUrl, { authToken: config.databaseAuthToken ?? undefined });
   try {
-    const applied = await migrate(db);
+    const applied = await migrate(db, undefined, () => log.info("waiting for whoever changes the database"));
     if (applied.length > 0) log.info({ migrations: applied }, "database brought up to date");
     const { documents, verifyLink } = await openDocuments();
     const queue = await openQueue();

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
 import { eventually } from "../adapters/eventually.ts";
 import { type Answer, type Call, send } from "../support/app.ts";
-import { hasCaddy, type Proxy, startCaddy } from "../support/caddy.ts";
+import { type CaddyProxy, hasCaddy, startCaddy } from "../support/caddy.ts";
 import { PASSWORD, signUp } from "../support/chat.ts";
 import { type Follower, follow, historyOf } from "../support/chat-history.ts";
 import { available } from "../support/rabbitmq.ts";
@@ -16,7 +16,7 @@ const PEOPLE = ["ann", "bob", "cat", "dan"] as const;
 const ROUNDS = 2;
 
 /** Asks again and again until told to end; whatever is not answered with 2xx is a failure. */
-function createLoad(proxy: Proxy) {
+function createLoad(proxy: CaddyProxy) {
   const failures: string[] = [];
   const answers: Record<string, number> = {};
   const loops: Promise<void>[] = [];
@@ -61,7 +61,7 @@ function createLoad(proxy: Proxy) {
 
 describe.skipIf(!available() || !hasCaddy())("two nodes and a worker behind Caddy", () => {
   let form: ScaledForm;
-  let proxy: Proxy;
+  let proxy: CaddyProxy;
   let nodes: [RunningServer, RunningServer];
   let worker: RunningProcess;
   beforeAll(async () => {

@@ -4,7 +4,7 @@ import { eventually } from "../adapters/eventually.ts";
 import { temporaryFolder } from "./server.ts";
 import { requireTool } from "./tools.ts";
 
-export type Proxy = {
+export type CaddyProxy = {
   readonly url: string;
   /** What it wrote to its log. */
   output(): string;
@@ -16,7 +16,7 @@ export const hasCaddy = (): boolean => requireTool("caddy");
 const HEALTH_INTERVAL = "200ms";
 
 /** Caddy in front of these nodes, as `deploy/` has it, but quicker to notice. */
-export async function startCaddy(nodes: readonly string[]): Promise<Proxy> {
+export async function startCaddy(nodes: readonly string[]): Promise<CaddyProxy> {
   const folder = temporaryFolder();
   const port = freePort();
   const file = join(folder.path, "Caddyfile");
