@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { eventually } from "../adapters/eventually.ts";
-import { type Broker, startBroker } from "./rabbitmq.ts";
+import { type BrokerProxy, startProxy } from "../adapters/proxy.ts";
+import { startBroker } from "./rabbitmq.ts";
 import { S3_CREDENTIALS, startS3 } from "./s3.ts";
 import {
   type RunningProcess,
@@ -15,7 +16,10 @@ const DATABASE = join(import.meta.dir, "../db/child-hrana.ts");
 
 /** Nodes and workers of one community on a libSQL server, RabbitMQ and S3, each in a process of its own. */
 export type ScaledForm = {
-  readonly broker: Broker;
+  /** The way to the broker, which can be cut and frozen. */
+  readonly way: BrokerProxy;
+  /** What all of them are told. */
+  readonly env: Record<string, string>;
   /** Where the libSQL server keeps the database. */
   readonly databaseFile: string;
   /** `serve --no-worker`; with the same name and port it is the same node again. */
@@ -28,6 +32,7 @@ export async function startScaledForm(settings: Record<string, string> = {}): Pr
   const folder = temporaryFolder();
   const running = new Set<RunningProcess>();
   const [broker, s3] = await Promise.all([startBroker(), startS3(["stats"])]);
+  const way = await startProxy(broker.port);
   const databaseFile = join(folder.path, "remote.db");
   const database = Bun.spawn([process.execPath, DATABASE, databaseFile, TOKEN], {
     stdin: "ignore",
@@ -39,7 +44,7 @@ export async function startScaledForm(settings: Record<string, string> = {}): Pr
     DATABASE_URL: new TextDecoder().decode(printed).trim(),
     DATABASE_AUTH_TOKEN: TOKEN,
     JWT_SECRET: "the same secret on every node, of 32 bytes or more",
-    AMQP_URL: broker.url,
+    AMQP_URL: `amqp://guest:guest@127.0.0.1:${way.port}`,
     S3_BUCKET: "stats",
     S3_ENDPOINT: s3.endpoint,
     AWS_ACCESS_KEY_ID: S3_CREDENTIALS.accessKeyId,
@@ -54,7 +59,8 @@ export async function startScaledForm(settings: Record<string, string> = {}): Pr
   }
 
   return {
-    broker,
+    way,
+    env: shared,
     databaseFile,
 
     async node(name, { env = {}, port = "0" } = {}) {
@@ -74,6 +80,7 @@ export async function startScaledForm(settings: Record<string, string> = {}): Pr
       for (const process of running) process.kill("SIGKILL");
       await Promise.all([...running].map((process) => process.exited));
       database.kill("SIGKILL");
+      await way.shut();
       await Promise.all([database.exited, s3.close(), broker.close()]);
       await folder.remove();
     },
