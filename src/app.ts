@@ -20,7 +20,7 @@ import type { Env, RequestInfo, Upgrade } from "./http/context.ts";
 import { serveDocs } from "./http/docs.ts";
 import { serveDocument } from "./http/documents.ts";
 import { createFairTurns } from "./http/fair-turns.ts";
-import { readiness } from "./http/health.ts";
+import { readiness, takesRequests } from "./http/health.ts";
 import { MAX_BODY_BYTES } from "./http/input.ts";
 import { type MetricsAccess, serveMetrics } from "./http/metrics.ts";
 import type { Origins } from "./http/origins.ts";
@@ -65,7 +65,7 @@ const tooMany = (retryAfterSeconds: number) =>
     retryAfterSeconds,
   });
 
-const OUTSIDE = /^\/(healthz|readyz|metrics|openapi\.json|docs(\/.*)?|documents\/.+|assets\/.+)$/;
+const OUTSIDE = /^\/(healthz|readyz(\/self)?|metrics|openapi\.json|docs(\/.*)?|documents\/.+|assets\/.+)$/;
 
 const CHAT_ACCOUNTS = /^\/api\/users\/(signup|signin|logout)$/;
 
@@ -87,8 +87,8 @@ export type App = {
   readonly sockets: Pick<Sockets, "open" | "message" | "close">;
   /** Begins to look for what other nodes do. Call it before sockets are opened. */
   start(): Promise<void>;
-  /** Closes all sockets. */
-  closeSockets(): Promise<void>;
+  /** Ends streams and closes all sockets, spread over so long. */
+  closeSockets(withinMs?: number): Promise<void>;
   /** Stores what is written in batches. Call it when no request is running any more, before the database closes. */
   close(): Promise<void>;
 };
@@ -105,10 +105,10 @@ type Parts = {
   readonly origins: Origins;
   readonly views: PostViews;
   readonly sockets: Sockets;
-  readonly isStopping: () => boolean;
+  readonly isLeaving: () => boolean;
 };
 
-function createApis(core: Core, { origins, views, sockets, isStopping }: Parts) {
+function createApis(core: Core, { origins, views, sockets, isLeaving }: Parts) {
   const api = (name: string, app: Hono<Env>, errors: ErrorHandler<Env>): Api => ({
     name,
     app,
@@ -117,7 +117,7 @@ function createApis(core: Core, { origins, views, sockets, isStopping }: Parts) 
   });
   return {
     accounts: api("accounts", createAccountsApi(core, origins, views), apiErrors(core.log)),
-    stats: api("stats", createStatsApi(core, origins, isStopping), apiErrors(core.log)),
+    stats: api("stats", createStatsApi(core, origins, isLeaving), apiErrors(core.log)),
     players: api("players", createPlayersApi(core, origins), playersErrors(core.log)),
     cabinet: api("cabinet", createCabinetApi(core, origins), cabinetErrors(core.log)),
     chat: api("chat", createChatApi(core, origins, sockets), chatErrors(core.log)),
@@ -131,7 +131,8 @@ export function createApp(options: AppOptions): App {
   const logRequest = options.logRequest ?? requestLogOf(core.log);
   const views = createPostViews(core);
   const sockets = createSockets(core, options.topics);
-  const apis = createApis(core, { origins, views, sockets, isStopping });
+  let isLeaving = false;
+  const apis = createApis(core, { origins, views, sockets, isLeaving: () => isLeaving });
   const limiter = options.limits ? createRateLimiter(core, options.limits) : null;
   const takeTurn = createFairTurns();
   // Made when it is first asked for: it would be a third of the start's time.
@@ -160,6 +161,7 @@ export function createApp(options: AppOptions): App {
     if (method !== "GET" && method !== "HEAD") return unknownPage(path);
     if (path === "/healthz") return Response.json({ status: "alive" });
     if (path === "/readyz") return readiness(core, isStopping);
+    if (path === "/readyz/self") return takesRequests(isStopping);
     if (path === "/metrics") {
       const address = info.address();
       const isUnvouched = FORWARDED.some((name) => request.headers.has(name)) && address === info.peer();
@@ -236,7 +238,10 @@ export function createApp(options: AppOptions): App {
     close: () => views.close(),
     sockets,
     start: () => sockets.start(),
-    closeSockets: () => sockets.stop(),
+    closeSockets(withinMs = 0) {
+      isLeaving = true;
+      return sockets.stop(withinMs);
+    },
 
     async fetch(request, peer) {
       const startedAt = performance.now();
@@ -272,6 +277,8 @@ export function createApp(options: AppOptions): App {
       }
       response.headers.set("X-Request-ID", id);
       response.headers.set("X-Content-Type-Options", "nosniff");
+      // What a proxy keeps open would be closed on its next request.
+      if (isStopping()) response.headers.set("Connection", "close");
       origins.allow(request, response);
       told(request, info, target, response.status, startedAt);
       return response;

@@ -7,6 +7,8 @@ import { createAddressOf } from "./http/address.ts";
 import type { Limits } from "./http/rate-limit.ts";
 
 const MIN_SECRET_BYTES = 32;
+// Running requests, jobs and the farewells still have their time within the 10 s of a stop.
+const MAX_DRAIN_SECONDS = 5;
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const url = (protocols: readonly string[]) =>
@@ -89,6 +91,7 @@ const SETTINGS = z.object({
   BACKUP_AT: timeOfDay("03:50"),
   BACKUPS_KEPT: z.coerce.number().int().min(1).max(1_000).default(7),
   BACKUP_BEFORE_MIGRATION: z.enum(["on", "off"]).default("on"),
+  DRAIN_SECONDS: z.coerce.number().min(0).max(MAX_DRAIN_SECONDS).default(0),
   TRUST_PROXY: z
     .string()
     .transform((text) => text.split(",").map((part) => part.trim()))
@@ -163,6 +166,8 @@ export type Config = {
   readonly workerConcurrency: number;
   /** Null: off. */
   readonly limits: Limits | null;
+  /** For how long requests are still answered after the word to end. */
+  readonly drainMs: number;
   /** Addresses or CIDRs. */
   readonly trustProxy: readonly string[];
   readonly corsOrigins: readonly string[];
@@ -291,6 +296,7 @@ function resolved(values: Values): Config {
             forgotPassword: values.RATE_LIMIT_FORGOT_PASSWORD,
             requests: values.RATE_LIMIT_REQUESTS,
           },
+    drainMs: values.DRAIN_SECONDS * 1000,
     trustProxy: values.TRUST_PROXY ?? [],
     corsOrigins: values.CORS_ORIGINS ?? [],
     metricsToken: values.METRICS_TOKEN ?? null,

@@ -34,11 +34,7 @@ const RULES: readonly (readonly [place: RegExp, allowed: readonly RegExp[]])[] =
   // The one folder that knows both what is stored and the files that it is stored in.
   [
     /^src\/backups\//,
-    [
-      /^src\/domain\//,
-      /^src\/(data-dir|log|own-program|run|version)\.ts$/,
-      /^db\/(open|url)\.ts$/,
-    ],
+    [/^src\/domain\//, /^src\/(data-dir|log|own-program|run|version)\.ts$/, /^db\/(open|url)\.ts$/],
   ],
   [/^src\/data-dir\.ts$/, [/^src\/backups\/swap\.ts$/]],
   [/^src\/(main\.ts|commands\/)/, [/^src\//, /^worker\//, /^NOTICE(-PACKAGES)?\.md$/]],

@@ -36,7 +36,7 @@ export interface Hub {
    * the connection by itself; when it cannot be read the connection is closed as `unavailable`.
    */
   join(connection: Connection, access: Access, since: Since | null): Seat;
-  /** Throws `tooManySockets`, `overloaded`, and `unavailable` once stopped, so that no socket is opened in vain. */
+  /** Throws `tooManySockets`, `overloaded`, and `unavailable` when no more are taken, so that no socket is opened in vain. */
   requirePlace(person: Person, room: Room): void;
   /**
    * Commits a message, then tells it to everybody in the room. Throws `rateLimited`, `muted`, `roomReadOnly`,
@@ -47,6 +47,8 @@ export interface Hub {
   people(roomId: number | null): Promise<Somebody[]>;
   /** How many are connected to each of the rooms where somebody is. */
   counts(): Promise<ReadonlyMap<number, number>>;
+  /** From now on nobody joins; who is there is told everything as ever. */
+  takeNoMore(): void;
   /** Closes all sockets and stops listening. */
   stop(): Promise<void>;
 }
@@ -76,6 +78,7 @@ export function createHub(core: Core, broadcast: Broadcast): Hub {
   });
   let unsubscribe = () => {};
   const tickers: Timer[] = [];
+  let takesMore = true;
   let stopped = false;
 
   // --- telling
@@ -118,7 +121,7 @@ export function createHub(core: Core, broadcast: Broadcast): Hub {
   // --- joining and leaving
 
   function requirePlace(person: Person, room: Room): void {
-    if (stopped) throw new DomainError("unavailable", "The server is stopping. Connect again.");
+    if (!takesMore) throw new DomainError("unavailable", "The server is stopping. Connect again.");
     places.requireFree(person, room);
   }
 
@@ -331,7 +334,12 @@ export function createHub(core: Core, broadcast: Broadcast): Hub {
       return new Map([...people].map(([roomId, present]) => [roomId, present.size]));
     },
 
+    takeNoMore() {
+      takesMore = false;
+    },
+
     async stop() {
+      takesMore = false;
       stopped = true;
       unsubscribe();
       for (const ticker of tickers) clearInterval(ticker);

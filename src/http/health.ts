@@ -34,6 +34,18 @@ export async function readiness(
   );
 }
 
+/**
+ * For a proxy that chooses among nodes: 503 once this one is stopping. It does not ask what all nodes share, without
+ * which none of them is better than another: a mail server that is down must not take all of them away.
+ */
+export function takesRequests(isStopping: () => boolean): Response {
+  const stopping = isStopping();
+  return Response.json(
+    { status: stopping ? "stopping" : "ready" },
+    { status: stopping ? 503 : 200, headers: { "Cache-Control": "no-store" } },
+  );
+}
+
 async function runChecks(core: Core, needed: readonly Dependency[]): Promise<Checks> {
   const asked = needed.filter((name) => name !== "bus" || core.bus.isShared);
   const answers = asked.map(async (name) => [name, await checked(core, name, checkOf(core, name))] as const);

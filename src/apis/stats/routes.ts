@@ -20,10 +20,10 @@ const NO_STORE = { "Cache-Control": "no-store" };
 export function createStatsApi(
   core: Core,
   origins: Origins,
-  isStopping: () => boolean = () => false,
+  isLeaving: () => boolean = () => false,
 ): OpenAPIHono<Env> {
   const app = new OpenAPIHono<Env>({ strict: false, defaultHook: refuseInvalid });
-  const taskEvents = createTaskEvents(core, isStopping);
+  const taskEvents = createTaskEvents(core, isLeaving);
   app.onError(apiErrors(core.log));
   requireJson(app);
 
