@@ -5,7 +5,9 @@ import type { Site } from "./site.ts";
 import { look, type Stored } from "./stored.ts";
 
 // A node that was killed is forgotten after a minute; a lease of a worker that was killed runs out as late.
-const SETTLE_MS = 120_000;
+const SETTLE_MS = 180_000;
+// When something was found already, the rest is not waited for as long.
+const SETTLE_WHEN_RED_MS = 10_000;
 const LOOK_MS = 250;
 const PAGE = 100;
 const ADMIN = "administrator";
@@ -38,22 +40,28 @@ function unsettled(site: Site, stored: Stored): string[] {
   ];
 }
 
+export type Settled = {
+  /** Tasks that an administrator tried again. */
+  readonly retried: number;
+  readonly ms: number;
+  /** What was waited for last, in words. */
+  readonly last: string;
+};
+
 /** Waits until nothing is left to do. Tasks that used up their tries are tried again, as an administrator would. */
-export async function settle(
-  site: Site,
-  caller: Caller,
-  findings: Findings,
-): Promise<{ retried: number; ms: number }> {
+export async function settle(site: Site, caller: Caller, findings: Findings): Promise<Settled> {
   const from = performance.now();
-  const givesUpAt = from + SETTLE_MS;
+  const givesUpAt = from + (findings.checks().length > 0 ? SETTLE_WHEN_RED_MS : SETTLE_MS);
   let retried = 0;
+  let last = "nothing";
   for (;;) {
     const left = look(site.databaseFile, (stored) => unsettled(site, stored));
     if (left.length === 0) {
       const failed = await retryFailed(caller);
       retried += failed;
       if (failed === 0) break;
-    } else if (performance.now() > givesUpAt) {
+    } else last = left.join(", ");
+    if (left.length > 0 && performance.now() > givesUpAt) {
       for (const what of left) findings.add("everything comes to rest", what);
       break;
     }
@@ -62,7 +70,7 @@ export async function settle(
   for (const [queue, depth] of Object.entries(await site.queueDepths())) {
     if (depth > 0) findings.add("nothing waits at the broker", `${depth} in ${queue}`);
   }
-  return { retried, ms: performance.now() - from };
+  return { retried, ms: performance.now() - from, last };
 }
 
 /** Each try was cut off by harm of ours: by a store that was away, or a worker that was killed. */

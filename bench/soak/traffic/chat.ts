@@ -19,7 +19,9 @@ const MODERATE_MS = 2_500;
 const MUTED_MS = 1_200;
 const RETURN_MS = 120;
 const SAY_AGAIN_MS = 300;
-const SETTLE_MS = 60_000;
+const SETTLE_MS = 20_000;
+// When something was found already, the rest is not waited for as long.
+const SETTLE_WHEN_RED_MS = 2_000;
 const PAGE = 300;
 // Of one writer: with more under way a long outage brings more than 300, and then a gap is right.
 const MAX_UNANSWERED = 6;
@@ -233,7 +235,7 @@ export function chat(world: World): ChatTraffic {
 
   async function settle(scene: Scene, owner: ChatUser): Promise<void> {
     const within = (what: string, condition: () => boolean) =>
-      eventually(condition, SETTLE_MS, 50).catch(() => {
+      eventually(condition, findings.checks().length > 0 ? SETTLE_WHEN_RED_MS : SETTLE_MS, 50).catch(() => {
         findings.add("everybody hears the end", `${what} in ${scene.room}`);
       });
     await within("something said was not answered", () =>
