@@ -109,14 +109,16 @@ async function inLab(lab: Lab, { form, seconds, kills, seed, mistake }: SoakOpti
   const hasEnded = await Promise.race([running.then(() => true), Bun.sleep(END_MS).then(() => false)]);
   if (!hasEnded) findings.add("every request has an end", record.text().split("\n").slice(-20).join("\n"));
 
-  for (const [name, traffic] of Object.entries(all)) {
-    await attempt(`the traffic of ${name} can be checked`, traffic.check);
-  }
+  const check = ([name, traffic]: readonly [string, Traffic]) =>
+    attempt(`the traffic of ${name} can be checked`, traffic.check);
+  // Documents may still be made.
+  for (const entry of Object.entries(all)) if (entry[1] !== asking) await check(entry);
   await talking.close();
   let settled: Settled = { retried: 0, ms: 0, last: "nothing" };
   await attempt("everything comes to rest", async () => {
     settled = await settle(site, caller, findings);
   });
+  await check(["documents", asking]);
   await attempt("leftovers are cleared away", () => checkLeftovers(site, findings));
   for (const { isUp, stop } of site.processes) if (isUp()) await stop();
   const tasks = look(site.databaseFile, (stored) => stored.tasks());

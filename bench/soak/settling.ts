@@ -6,8 +6,9 @@ import { look, type Stored } from "./stored.ts";
 
 // A node that was killed is forgotten after a minute; a lease of a worker that was killed runs out as late.
 const SETTLE_MS = 180_000;
-// When something was found already, the rest is not waited for as long.
+// When something was found already, tasks are not waited for as long; dead nodes are.
 const SETTLE_WHEN_RED_MS = 10_000;
+const FORGOTTEN_MS = 75_000;
 const LOOK_MS = 250;
 const PAGE = 100;
 const ADMIN = "administrator";
@@ -52,7 +53,8 @@ export type Settled = {
 /** Waits until nothing is left to do. Tasks that used up their tries are tried again, as an administrator would. */
 export async function settle(site: Site, caller: Caller, findings: Findings): Promise<Settled> {
   const from = performance.now();
-  const givesUpAt = from + (findings.checks().length > 0 ? SETTLE_WHEN_RED_MS : SETTLE_MS);
+  const whenRedMs = site.sharedNodes > 0 ? FORGOTTEN_MS : SETTLE_WHEN_RED_MS;
+  const givesUpAt = from + (findings.checks().length > 0 ? whenRedMs : SETTLE_MS);
   let retried = 0;
   let last = "nothing";
   for (;;) {
