@@ -5,6 +5,11 @@ import { responseReader } from "./responses.ts";
 export type LoadSpec = {
   readonly port: number;
   readonly connections: number;
+  /**
+   * A steady load instead of as much as there are answers: all connections together, each at times of its own. What
+   * is sent late since the answer before was late counts from when it was due.
+   */
+  readonly requestsPerSecond?: number;
   /** A whole HTTP/1.1 request; every connection sends it again when the answer is there. */
   readonly request: string;
   /** Instead of the same again: each connection posts the value of this field of its last answer. */
@@ -30,6 +35,7 @@ export type LoadResult = {
   readonly perSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
+  readonly maxMs: number;
   /** Answers other than 2xx, by status; those of the warm-up too. */
   readonly failures: Readonly<Record<number, number>>;
 };
@@ -60,8 +66,8 @@ export function startLoad(spec: LoadSpec): Load {
       reject(new Error("no request was answered while it was measured"));
       return;
     }
-    const [p50Ms, p99Ms] = [durations.quantile(0.5), durations.quantile(0.99)];
-    resolve({ requests: count, answers, perSecond: count / seconds, p50Ms, p99Ms, failures });
+    const [p50Ms, p99Ms, maxMs] = [durations.quantile(0.5), durations.quantile(0.99), durations.quantile(1)];
+    resolve({ requests: count, answers, perSecond: count / seconds, p50Ms, p99Ms, maxMs, failures });
   }
 
   function fail(error: unknown): void {
@@ -81,6 +87,21 @@ export function startLoad(spec: LoadSpec): Load {
       if (socket.write(next) !== next.length) fail(new Error("a request did not fit the socket's buffer"));
     };
     let current: Socket<undefined>;
+    let dueAt = 0;
+    const sendWhenDue = (socket: Socket<undefined>) => {
+      if (spec.requestsPerSecond === undefined) return send(socket);
+      const everyMs = (spec.connections * 1000) / spec.requestsPerSecond;
+      const now = performance.now();
+      dueAt = dueAt === 0 ? now + (everyMs * index) / spec.connections : dueAt + everyMs;
+      const sendDue = () => {
+        if (ended) return;
+        send(socket);
+        // A timer may be early by a part of a millisecond.
+        sentAt = Math.min(dueAt, sentAt);
+      };
+      if (dueAt > now) setTimeout(sendDue, dueAt - now);
+      else sendDue();
+    };
     const read = responseReader((status, response) => {
       if (ended) return;
       const now = performance.now();
@@ -89,7 +110,7 @@ export function startLoad(spec: LoadSpec): Load {
       if (answers === spec.answers) return end();
       if (status < 200 || status > 299) failures[status] = (failures[status] ?? 0) + 1;
       if (spec.rotating !== undefined) next = posting(spec.rotating, fieldOf(spec.rotating.field, response));
-      send(current);
+      sendWhenDue(current);
     });
     Bun.connect({
       hostname: "127.0.0.1",
@@ -98,7 +119,7 @@ export function startLoad(spec: LoadSpec): Load {
         open(socket) {
           current = socket;
           sockets.add(socket);
-          send(socket);
+          sendWhenDue(socket);
         },
         data(_socket, received) {
           try {

@@ -1,6 +1,7 @@
 import { cpus, loadavg } from "node:os";
 import { blog } from "./blog.ts";
-import { createLab, type Lab } from "./lab.ts";
+import { closeOnSignal, createLab } from "./lab.ts";
+import { backup } from "./measures/backup.ts";
 import { chatAbuse } from "./measures/chat-abuse.ts";
 import { chatFanOut } from "./measures/chat-fan-out.ts";
 import { chatJoining } from "./measures/chat-joining.ts";
@@ -11,6 +12,7 @@ import { documentLatency } from "./measures/document-latency.ts";
 import { firstView } from "./measures/first-view.ts";
 import { idleMemory } from "./measures/idle-memory.ts";
 import type { Measure } from "./measures/measure.ts";
+import { nodes } from "./measures/nodes.ts";
 import { profileReads } from "./measures/profile-reads.ts";
 import { readsBesideDocuments } from "./measures/reads-beside-documents.ts";
 import { rendering } from "./measures/rendering.ts";
@@ -32,9 +34,11 @@ const MEASURES: Readonly<Record<string, Measure>> = {
   "chat-abuse": chatAbuse,
   "document-latency": documentLatency,
   "reads-beside-documents": readsBesideDocuments,
+  nodes,
   "cold-start": coldStart,
   "idle-memory": idleMemory,
   "first-view": firstView,
+  backup,
 };
 
 const MEASURE_LIMIT_MS = 150_000;
@@ -84,15 +88,6 @@ async function inLab(measure: Measure): Promise<Row[]> {
     await lab.close();
     unhook();
   }
-}
-
-/** A measure that is broken off leaves no process and no folder behind. */
-function closeOnSignal(lab: Lab): () => void {
-  const end = () => void lab.close().finally(() => process.exit(1));
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, end);
-  return () => {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, end);
-  };
 }
 
 process.exit(await main(process.argv.slice(2)));

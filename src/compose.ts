@@ -1,17 +1,22 @@
 import { hkdfSync } from "node:crypto";
 import { join } from "node:path";
-import { migrate, openDatabase } from "../db/open.ts";
+import { openDatabase } from "../db/open.ts";
 import { inProcessBus } from "./adapters/bus/in-process.ts";
 import { fileDocuments } from "./adapters/documents/files.ts";
 import { outboxMailer } from "./adapters/mail/outbox.ts";
+import { prometheusMetrics } from "./adapters/metrics/prometheus.ts";
 import { argon2Passwords } from "./adapters/passwords/argon2.ts";
 import { embeddedQueue } from "./adapters/queue/embedded.ts";
+import { migrateSafely } from "./backups/before-migration.ts";
+import { placeOf } from "./backups/place.ts";
 import type { Config } from "./config.ts";
 import type { Secrets } from "./data-dir.ts";
+import * as backups from "./domain/backups.ts";
 import type { Bus, Core, DocumentStore, JobQueue, Keys, Mailer } from "./domain/core.ts";
 import * as mails from "./domain/mails.ts";
 import { createTokens } from "./domain/tokens.ts";
 import type { Log } from "./log.ts";
+import { version } from "./version.ts";
 
 /** `serve` has its worker in the same process; a `worker` of its own hears no nudge without a broker. */
 export type Role = "serve" | "worker" | "tool";
@@ -50,9 +55,18 @@ export async function compose({
   const jwtSecret = config.jwtSecret ?? secrets.jwtSecret;
   const previous = config.jwtSecretPrevious === null ? [] : [config.jwtSecretPrevious];
   const jwtSecrets: Keys = [Buffer.from(jwtSecret), ...previous.map((text) => Buffer.from(text))];
-  const db = await openDatabase(config.databaseUrl, { authToken: config.databaseAuthToken ?? undefined });
+  // The short commands are not watched.
+  const metrics = prometheusMetrics({ version, ofProcess: role !== "tool" });
+  const db = await openDatabase(config.databaseUrl, {
+    authToken: config.databaseAuthToken ?? undefined,
+    onCommit: metrics.committed,
+  });
   try {
-    const applied = await migrate(db);
+    const { applied, backup } = await migrateSafely(
+      db,
+      config.backups.beforeMigration ? placeOf(config) : null,
+      log,
+    );
     if (applied.length > 0) log.info({ migrations: applied }, "database brought up to date");
     const { documents, verifyLink } = await openDocuments();
     const queue = await openQueue();
@@ -70,6 +84,7 @@ export async function compose({
       clock,
       sleep: Bun.sleep,
       log,
+      metrics,
       settings: {
         publicUrl,
         registration: config.registration,
@@ -79,6 +94,10 @@ export async function compose({
         sealingKeys: derived("waiting mails"),
       },
     };
+    if (backup !== null) {
+      log.info(backup, "backup made before the migration");
+      await backups.recordingCreated(core, backup);
+    }
     const sender = role === "serve" ? mails.createMailSender(core) : null;
     sender?.start();
     return {
@@ -113,11 +132,7 @@ export async function compose({
   }
 
   async function openDocuments(): Promise<{ documents: DocumentStore; verifyLink: VerifyLink }> {
-    if (config.s3 !== null) {
-      // Loaded only where it is used: the SDK is most of the start's time.
-      const { s3Documents } = await import("./adapters/documents/s3.ts");
-      return { documents: s3Documents(config.s3), verifyLink: null };
-    }
+    if (config.s3 !== null) return { documents: await openBucket(config.s3), verifyLink: null };
     const signingKeys = derived("document links");
     const files = fileDocuments({
       directory: join(config.dataDir, "documents"),
@@ -143,4 +158,10 @@ export async function compose({
     const { rabbitmqBus } = await import("./adapters/bus/rabbitmq.ts");
     return rabbitmqBus({ url: config.amqpUrl, log });
   }
+}
+
+/** Loaded only where it is used: the SDK is most of the start's time. */
+export async function openBucket(s3: NonNullable<Config["s3"]>): Promise<DocumentStore> {
+  const { s3Documents } = await import("./adapters/documents/s3.ts");
+  return s3Documents(s3);
 }

@@ -7,6 +7,8 @@ import { createAddressOf } from "./http/address.ts";
 import type { Limits } from "./http/rate-limit.ts";
 
 const MIN_SECRET_BYTES = 32;
+// Running requests, jobs and the farewells still have their time within the 10 s of a stop.
+const MAX_DRAIN_SECONDS = 5;
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const url = (protocols: readonly string[]) =>
@@ -52,6 +54,14 @@ const databaseUrl = z.string().superRefine((text, context) => {
   }
 });
 
+/** A time of day such as 03:50, or off; minutes since midnight, or null. */
+const timeOfDay = (text: string) =>
+  z
+    .string()
+    .regex(/^(([01]\d|2[0-3]):[0-5]\d|off)$/, "must be a time of day (UTC) such as 03:50, or off")
+    .default(text)
+    .transform((value) => (value === "off" ? null : Number(value.slice(0, 2)) * 60 + Number(value.slice(3))));
+
 /** The settings, by the names of their environment variables. An empty value counts as absent. */
 const SETTINGS = z.object({
   HOST: z.string().default("127.0.0.1"),
@@ -78,6 +88,10 @@ const SETTINGS = z.object({
   RATE_LIMIT_REQUESTS: limit("100/1m"),
   RATE_LIMIT_MESSAGES: limit("10/10s"),
   CHAT_GUESTS: z.enum(["on", "off"]).default("off"),
+  BACKUP_AT: timeOfDay("03:50"),
+  BACKUPS_KEPT: z.coerce.number().int().min(1).max(1_000).default(7),
+  BACKUP_BEFORE_MIGRATION: z.enum(["on", "off"]).default("on"),
+  DRAIN_SECONDS: z.coerce.number().min(0).max(MAX_DRAIN_SECONDS).default(0),
   TRUST_PROXY: z
     .string()
     .transform((text) => text.split(",").map((part) => part.trim()))
@@ -94,13 +108,20 @@ const SETTINGS = z.object({
     )
     .optional(),
   LOG_FORMAT: z.enum(["pretty", "json"]).optional(),
+  METRICS_TOKEN: z.string().min(16, "must have 16 characters or more").optional(),
+  WORKER_PORT: port.optional(),
 });
 
 type Values = z.output<typeof SETTINGS>;
 type Name = keyof Values;
 
 const NAMES = SETTINGS.keyof().options;
-const SECRETS: ReadonlySet<Name> = new Set(["DATABASE_AUTH_TOKEN", "JWT_SECRET", "JWT_SECRET_PREVIOUS"]);
+const SECRETS: ReadonlySet<Name> = new Set([
+  "DATABASE_AUTH_TOKEN",
+  "JWT_SECRET",
+  "JWT_SECRET_PREVIOUS",
+  "METRICS_TOKEN",
+]);
 const WITH_PASSWORD: ReadonlySet<Name> = new Set([
   "AMQP_URL",
   "DATABASE_URL",
@@ -134,14 +155,26 @@ export type Config = {
   readonly chatGuests: boolean;
   /** Null: off. */
   readonly limitMessages: { readonly points: number; readonly windowMs: number } | null;
+  readonly backups: {
+    /** When the daily one is made, in minutes since midnight (UTC); null: never. */
+    readonly atMinute: number | null;
+    readonly dailyKept: number;
+    readonly beforeMigration: boolean;
+  };
   readonly jwtSecret: string | null;
   readonly jwtSecretPrevious: string | null;
   readonly workerConcurrency: number;
   /** Null: off. */
   readonly limits: Limits | null;
+  /** For how long requests are still answered after the word to end. */
+  readonly drainMs: number;
   /** Addresses or CIDRs. */
   readonly trustProxy: readonly string[];
   readonly corsOrigins: readonly string[];
+  /** Null: metrics are told to this machine alone. */
+  readonly metricsToken: string | null;
+  /** Where a worker process tells how it is; null: nowhere. */
+  readonly workerPort: number | null;
   readonly logLevel: string;
   readonly logFormat: "pretty" | "json";
 };
@@ -246,6 +279,11 @@ function resolved(values: Values): Config {
     registration: values.REGISTRATION,
     chatGuests: values.CHAT_GUESTS === "on",
     limitMessages: values.RATE_LIMIT === "off" ? null : values.RATE_LIMIT_MESSAGES,
+    backups: {
+      atMinute: values.BACKUP_AT,
+      dailyKept: values.BACKUPS_KEPT,
+      beforeMigration: values.BACKUP_BEFORE_MIGRATION === "on",
+    },
     jwtSecret: values.JWT_SECRET ?? null,
     jwtSecretPrevious: values.JWT_SECRET_PREVIOUS ?? null,
     workerConcurrency: values.WORKER_CONCURRENCY,
@@ -258,8 +296,11 @@ function resolved(values: Values): Config {
             forgotPassword: values.RATE_LIMIT_FORGOT_PASSWORD,
             requests: values.RATE_LIMIT_REQUESTS,
           },
+    drainMs: values.DRAIN_SECONDS * 1000,
     trustProxy: values.TRUST_PROXY ?? [],
     corsOrigins: values.CORS_ORIGINS ?? [],
+    metricsToken: values.METRICS_TOKEN ?? null,
+    workerPort: values.WORKER_PORT ?? null,
     logLevel: values.LOG_LEVEL,
     logFormat: values.LOG_FORMAT ?? (process.stdout.isTTY ? "pretty" : "json"),
   };
@@ -267,6 +308,7 @@ function resolved(values: Values): Config {
 
 function redacted(name: Name, value: unknown): string {
   if (value === undefined) return "";
+  if (name === "BACKUP_AT") return shownTime(value);
   if (SECRETS.has(name)) return "(set, not shown)";
   if (typeof value === "object" && value !== null && "windowMs" in value && "points" in value) {
     return `${value.points}/${Number(value.windowMs) / 1000}s`;
@@ -279,6 +321,9 @@ function redacted(name: Name, value: unknown): string {
   if (parsed.searchParams.has("authToken")) parsed.searchParams.set("authToken", "...");
   return parsed.href;
 }
+
+const shownTime = (minutes: unknown): string =>
+  typeof minutes === "number" ? new Date(minutes * 60_000).toISOString().slice(11, 16) : "off";
 
 // Names of other programs that happen to be near to one of ours.
 const NOT_OURS = new Set(["HOSTNAME", "HOSTTYPE", "HOME"]);

@@ -1,7 +1,9 @@
 import { Database } from "bun:sqlite";
+import { existsSync } from "node:fs";
 import { link, mkdir, open, readFile, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
+import { finish, pending } from "./backups/swap.ts";
 import { CommandError } from "./run.ts";
 
 const Secrets = z.object({
@@ -20,11 +22,26 @@ export async function prepareDataDir(directory: string): Promise<Secrets> {
   const path = join(directory, "secrets.json");
   try {
     await mkdir(directory, { recursive: true, mode: 0o700 });
+    await finishRestore(directory);
     await writeFile(join(directory, ".gitignore"), "*\n", { flag: "wx" }).catch(ignoring("EEXIST"));
     const found = await readFile(path, "utf8").catch(ignoring("ENOENT"));
     return parsed(found ?? (await generateSecrets(path)), path);
   } catch (error) {
     throw codeOf(error) === null ? error : unusable(directory, error);
+  }
+}
+
+/** A restore that was killed between its renames: until they are all done, the folder is half old and half new. */
+export async function finishRestore(directory: string): Promise<void> {
+  if ((await pending(directory)) === null) return;
+  const lock = await lockSwap(directory);
+  try {
+    const swap = await pending(directory);
+    if (swap === null) return;
+    process.stderr.write(`The restore of ${swap.backup} was cut off, and is finished now:\n`);
+    await finish(directory, swap, (done) => process.stderr.write(`  ${done}\n`));
+  } finally {
+    lock.release();
   }
 }
 
@@ -98,6 +115,59 @@ const MAX_WORKERS = 64;
 
 /** One server per folder. Null when another process is that server. */
 export const lockServer = (directory: string): Lock | null => lock(directory, "serve");
+
+/** One backup at a time. Null when another process makes one. */
+export const lockBackups = (directory: string): Lock | null => lock(directory, "backups");
+
+/** Who migrates a database that has data, its backup included. Null when another process does. */
+export const lockMigration = (directory: string): Lock | null => lock(directory, "migration");
+
+const SWAP_WAIT_MS = 30_000;
+const SWAP_LOOK_MS = 50;
+
+/** Who renames what a restore replaces. Waits for another process that does. */
+export async function lockSwap(directory: string): Promise<Lock> {
+  for (const end = performance.now() + SWAP_WAIT_MS; performance.now() < end; await Bun.sleep(SWAP_LOOK_MS)) {
+    const held = lock(directory, "restore");
+    if (held !== null) return held;
+  }
+  throw new CommandError(`A restore of ${directory} is going on. Try again when it is done.`);
+}
+
+/** All of a folder for one. Throws a CommandError when a server or a worker runs on it. */
+export function lockUse(directory: string): Lock {
+  const held: Lock[] = [];
+  const release = () => {
+    for (const one of held) one.release();
+  };
+  for (const name of ["serve", ...workersOf(directory)]) {
+    const one = lock(directory, name);
+    if (one === null) {
+      release();
+      throw inUse(directory, name);
+    }
+    held.push(one);
+  }
+  return { name: "serve", release };
+}
+
+/** Throws as `lockUse` does, and changes nothing. */
+export function refuseUse(directory: string): void {
+  for (const name of ["serve", ...workersOf(directory)]) {
+    if (!existsSync(join(directory, `${name}.lock`))) continue;
+    const one = lock(directory, name);
+    if (one === null) throw inUse(directory, name);
+    one.release();
+  }
+}
+
+const workersOf = (directory: string): string[] =>
+  Array.from({ length: MAX_WORKERS }, (_, index) => `worker-${index + 1}`).filter((name) =>
+    existsSync(join(directory, `${name}.lock`)),
+  );
+
+const inUse = (directory: string, name: string): CommandError =>
+  new CommandError(`A ${name === "serve" ? "server" : "worker"} runs on ${directory}. Stop it first.`);
 
 /** The first free name among `worker-1`, `worker-2` ...: a restarted worker finds its own leases by it. */
 export function lockWorker(directory: string): Lock {

@@ -76,6 +76,34 @@ function commandLine(): Command {
       await disableUser(flagsOf(options), email);
     });
 
+  const backup = program.command("backup").description("save everything, and get it back");
+  withDataDir(backup.command("create"))
+    .description("make a backup, also while the server runs")
+    .action(async (options: DataDir) =>
+      (await import("./commands/backup.ts")).createBackup(flagsOf(options)),
+    );
+  withDataDir(backup.command("list"))
+    .description("list the backups")
+    .action(async (options: DataDir) => (await import("./commands/backup.ts")).listBackups(flagsOf(options)));
+  withDataDir(backup.command("verify"))
+    .description("look at every byte of a backup, the newest unless told otherwise")
+    .argument("[backup]", "its name, or its folder")
+    .option("--all", "of all of them")
+    .action(async (name: string | undefined, options: DataDir & { all?: boolean }) => {
+      const { verifyBackups } = await import("./commands/backup.ts");
+      await verifyBackups(flagsOf(options), name ?? null, options.all === true);
+    });
+  withDataDir(backup.command("restore"))
+    .description("put a backup in place, while nothing runs")
+    .argument("<backup>", "its name, or its folder")
+    .option("--dry-run", "say what would be done, and do nothing")
+    .option("--replace", "move aside what is there")
+    .action(async (name: string, options: DataDir & { dryRun?: boolean; replace?: boolean }) => {
+      const { restoreBackup } = await import("./commands/backup.ts");
+      const how = { dryRun: options.dryRun === true, replace: options.replace === true };
+      await restoreBackup(flagsOf(options), name, how);
+    });
+
   const config = program.command("config").description("look at the settings");
   withDataDir(config.command("check"))
     .description("validate them")
@@ -101,6 +129,11 @@ function commandLine(): Command {
   program.command("render", { hidden: true }).action(async () => {
     const { serveRenderer } = await import("../worker/render.ts");
     serveRenderer();
+  });
+
+  program.command("make-backup", { hidden: true }).action(async () => {
+    const { serveMaker } = await import("./backups/make.ts");
+    serveMaker();
   });
 
   return program;

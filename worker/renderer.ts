@@ -1,7 +1,7 @@
-import { constants, setPriority } from "node:os";
-import { join, parse } from "node:path";
+import { parse } from "node:path";
 import type { Subprocess } from "bun";
 import type { Log } from "../src/log.ts";
+import { lowerPriority, ownProgram } from "../src/own-program.ts";
 
 /** One child process that renders one report at a time. */
 export interface Renderer {
@@ -45,7 +45,7 @@ export function createRenderers(count: number, options: RendererOptions): [Rende
 
 export function createRenderer(options: RendererOptions): Renderer {
   const { log, timeLimitMs = TIME_LIMIT_MS, documentsPerChild = DOCUMENTS_PER_CHILD } = options;
-  const command = options.command ?? renderCommand();
+  const command = options.command ?? ownProgram("render");
   type Waiting = { readonly id: number; settle(result: Uint8Array | RenderError): void };
   let child: Subprocess | null = null;
   let waiting: Waiting | null = null;
@@ -127,23 +127,4 @@ export function createRenderer(options: RendererOptions): Renderer {
     pid: () => child?.pid ?? null,
     kill,
   };
-}
-
-/**
- * This very program with the argument `render`. On Linux by /proc/self/exe: after an update in place the path
- * that we were started by is another version.
- */
-function renderCommand(): string[] {
-  const program = process.platform === "linux" ? "/proc/self/exe" : process.execPath;
-  const isExecutable = Bun.main.startsWith("/$bunfs/") || Bun.main.startsWith("B:/~BUN/");
-  return isExecutable ? [program, "render"] : [program, join(import.meta.dir, "../src/main.ts"), "render"];
-}
-
-/** Requests come before documents: the renderer takes what processor time they leave. */
-function lowerPriority(pid: number): void {
-  try {
-    setPriority(pid, constants.priority.PRIORITY_LOW);
-  } catch {
-    // It may have ended already, or the system may not allow it; either way it works without.
-  }
 }

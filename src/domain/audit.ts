@@ -49,7 +49,10 @@ export type AuditAction =
   | "room.banned"
   | "room.unbanned"
   | "room.kicked"
-  | "message.removed";
+  | "message.removed"
+  | "backup.created"
+  | "backup.failed"
+  | "backup.restored";
 
 export type NewEntry = {
   /** The account that acts; null where nobody is signed in, or the shell acts. */
@@ -63,7 +66,10 @@ export type NewEntry = {
 };
 
 /** The statement that records an act; to be run in one batch with the act. */
-export function recording(core: Core, { actorId, action, target, address, details }: NewEntry) {
+export function recording(
+  core: Pick<Core, "db" | "clock">,
+  { actorId, action, target, address, details }: NewEntry,
+) {
   return core.db.insert(auditEntries).values({
     at: core.clock(),
     actorId,

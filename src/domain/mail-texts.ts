@@ -2,7 +2,8 @@
 export type MailText =
   | (Happened & { readonly kind: "reset" | "verify"; readonly token: string; readonly expiresAt: number })
   | (Happened & { readonly kind: "password-changed" | "refresh-token-reused"; readonly at: number })
-  | (Happened & { readonly kind: "email-changed"; readonly newEmail: string; readonly at: number });
+  | (Happened & { readonly kind: "email-changed"; readonly newEmail: string; readonly at: number })
+  | (Happened & { readonly kind: "backup-failed"; readonly reason: string; readonly at: number });
 
 type Happened = {
   readonly username: string;
@@ -39,6 +40,7 @@ export function write(text: MailText, language: string | null, publicUrl: string
 function pathOf(text: MailText): string {
   if (text.kind === "reset") return `/reset-password?token=${encodeURIComponent(text.token)}`;
   if (text.kind === "verify") return `/verify-email?token=${encodeURIComponent(text.token)}`;
+  if (text.kind === "backup-failed") return "/admin/audit";
   return "/login";
 }
 
@@ -85,6 +87,17 @@ function english(text: MailText): Words {
         ],
         button: "Open Guildhall",
         closing: "If it was not you, set a new password and put your address back.",
+      };
+    case "backup-failed":
+      return {
+        subject: "The daily Guildhall backup failed",
+        paragraphs: [
+          `The backup of ${time(text.at, "en")} could not be made:`,
+          sentence(text.reason),
+          "It is tried again every hour. The backups from before are kept.",
+        ],
+        button: "Open the audit log",
+        closing: "You get this mail since you are an administrator; at most one comes a day.",
       };
   }
 }
@@ -135,6 +148,17 @@ function russian(text: MailText): Words {
         button: "Открыть Guildhall",
         closing: "Если это были не вы, задайте новый пароль и верните свой адрес.",
       };
+    case "backup-failed":
+      return {
+        subject: "Ежедневная резервная копия Guildhall не создана",
+        paragraphs: [
+          `Резервную копию от ${time(text.at, "ru")} создать не удалось:`,
+          sentence(text.reason),
+          "Попытка повторяется каждый час. Прежние копии сохранены.",
+        ],
+        button: "Открыть журнал аудита",
+        closing: "Вы получили это письмо как администратор; такое письмо приходит не чаще раза в день.",
+      };
   }
 }
 
@@ -171,14 +195,18 @@ ${paragraphs.join("\n")}
 }
 
 const MAX_SHOWN_CHARACTERS = 64;
+const MAX_REASON_CHARACTERS = 300;
 const UNSEEN = /[\p{Cc}\p{Cs}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]+/gu;
 
 /** Short, and without characters that turn or break the line. */
-function oneLine(given: string): string {
+function oneLine(given: string, most = MAX_SHOWN_CHARACTERS): string {
   const characters = [...given.replace(UNSEEN, " ").trim()];
-  const short = characters.slice(0, MAX_SHOWN_CHARACTERS).join("");
-  return characters.length > MAX_SHOWN_CHARACTERS ? `${short}…` : short;
+  const short = characters.slice(0, most).join("");
+  return characters.length > most ? `${short}…` : short;
 }
+
+/** A reason that the program gives; it may name a folder. */
+const sentence = (given: string): string => oneLine(given, MAX_REASON_CHARACTERS);
 
 /** What a stranger chose: a word joiner after each dot, colon and slash keeps mail programs from linking it. */
 const shown = (given: string): string => oneLine(given).replace(/[.:/]/g, "$&\u2060");

@@ -158,6 +158,7 @@ export function createMailSender(core: Core, given: Partial<SenderLimits> = {}):
       return last ? giveUp(row, mail, reason) : putBack(row, mail, reason);
     }
     sent.add(row.id);
+    core.metrics.count("mails", "sent");
     await finish(row);
     core.log.info({ ...facts(row, mail), ms: core.clock() - row.createdAt }, "mail sent");
   }
@@ -169,11 +170,14 @@ export function createMailSender(core: Core, given: Partial<SenderLimits> = {}):
 
   async function giveUp(row: Row, mail: NewMail | null, reason: string): Promise<void> {
     const deleted = await core.db.delete(mails).where(mine(row)).returning({ id: mails.id });
-    if (deleted.length > 0) core.log.error({ ...facts(row, mail), reason }, "a mail was given up");
+    if (deleted.length === 0) return;
+    core.metrics.count("mails", "givenUp");
+    core.log.error({ ...facts(row, mail), reason }, "a mail was given up");
   }
 
   async function putBack(row: Row, mail: NewMail, reason: string): Promise<void> {
     const dueAt = core.clock() + Math.round(limits.retryAfterMs(row.attempts));
+    core.metrics.count("mails", "postponed");
     await core.db.update(mails).set({ dueAt, error: reason }).where(mine(row));
     core.log.warn({ ...facts(row, mail), reason }, "a try to send a mail failed");
   }

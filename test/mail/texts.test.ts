@@ -12,6 +12,7 @@ const mails = (username: string, address: string | null = "192.0.2.7"): readonly
   { kind: "password-changed", username, address, at: AT },
   { kind: "refresh-token-reused", username, address, at: AT },
   { kind: "email-changed", username, address, newEmail: "somebody.new@example.org", at: AT },
+  { kind: "backup-failed", username, reason: "The disk of /data is full.", at: AT },
 ];
 
 const LINKS: Readonly<Record<MailText["kind"], string>> = {
@@ -20,6 +21,7 @@ const LINKS: Readonly<Record<MailText["kind"], string>> = {
   "password-changed": `${URL_OF_OURS}/login`,
   "refresh-token-reused": `${URL_OF_OURS}/login`,
   "email-changed": `${URL_OF_OURS}/login`,
+  "backup-failed": `${URL_OF_OURS}/admin/audit`,
 };
 
 const cases = (["en", "ru"] as const).flatMap((language) =>
@@ -37,7 +39,8 @@ test.each(cases)("$kind in $language says who, when and where to go", ({ languag
   for (const part of [mail.text, mail.html]) {
     expect(part).toContain("Ann");
     expect(part).toContain(time);
-    expect(part.includes("192.0.2.7")).toBe(kind !== "verify");
+    expect(part.includes("192.0.2.7")).toBe(kind !== "verify" && kind !== "backup-failed");
+    expect(part.includes("The disk of /data is full.")).toBe(kind === "backup-failed");
   }
   expect(/[а-яё]/i.test(mail.subject + mail.text)).toBe(language === "ru");
 });

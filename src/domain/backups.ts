@@ -1,0 +1,60 @@
+import { and, desc, eq, gt, isNull, sql } from "drizzle-orm";
+import { accounts, auditEntries, effectiveRoles, roles } from "../../db/schema.ts";
+import * as audit from "./audit.ts";
+import type { Core } from "./core.ts";
+import * as mails from "./mails.ts";
+import * as permissions from "./permissions.ts";
+
+export type MadeBackup = { readonly name: string; readonly bytes: number; readonly ms: number };
+
+/** The statement that records a backup. */
+export const recordingCreated = (core: Pick<Core, "db" | "clock">, { name, bytes, ms }: MadeBackup) =>
+  audit.recording(core, { actorId: null, action: "backup.created", details: { name, bytes, ms } });
+
+const MAILED_EVERY_MS = 24 * 60 * 60_000;
+
+/** Records that no backup was made, and tells every active administrator, once a day while it goes on. */
+export async function recordFailed(core: Core, reason: string): Promise<void> {
+  const administrators = (await wasMailed(core)) ? [] : await activeAdministrators(core);
+  const at = core.clock();
+  await core.db.batch([
+    audit.recording(core, {
+      actorId: null,
+      action: "backup.failed",
+      details: { reason, mailed: administrators.length },
+    }),
+    ...administrators.map(({ username, email, language }) =>
+      mails.queueing(core, { to: email, language, text: { kind: "backup-failed", username, reason, at } }),
+    ),
+  ]);
+  core.nudgeMails();
+}
+
+async function wasMailed(core: Core): Promise<boolean> {
+  const [found] = await core.db
+    .select({ id: auditEntries.id })
+    .from(auditEntries)
+    .where(
+      and(
+        eq(auditEntries.action, "backup.failed"),
+        gt(auditEntries.at, core.clock() - MAILED_EVERY_MS),
+        sql`${auditEntries.details} ->> 'mailed' > 0`,
+      ),
+    )
+    .orderBy(desc(auditEntries.id))
+    .limit(1);
+  return found !== undefined;
+}
+
+const activeAdministrators = (core: Core) =>
+  core.db
+    .selectDistinct({
+      username: accounts.username,
+      // A changed address is nobody's until it is confirmed.
+      email: sql<string>`coalesce(${accounts.confirmedEmail}, ${accounts.email})`,
+      language: accounts.language,
+    })
+    .from(effectiveRoles)
+    .innerJoin(roles, eq(roles.id, effectiveRoles.roleId))
+    .innerJoin(accounts, eq(accounts.id, effectiveRoles.accountId))
+    .where(and(eq(roles.name, permissions.ADMIN_ROLE), isNull(accounts.deactivatedAt)));
