@@ -50,7 +50,7 @@ export function createChaos({ targets, random, kills, durationMs }: ChaosOptions
 
   /** One that is up and left alone, by weight; null when there is none. */
   function choose(): Target | null {
-    const up = targets.filter((target) => target.isUp() && !busy.has(target));
+    const up = targets.filter((target) => target.isUp() && !busy.has(target) && target.isSpared?.() !== true);
     let at = random() * up.reduce((sum, { weight }) => sum + weight, 0);
     for (const target of up) {
       at -= target.weight;

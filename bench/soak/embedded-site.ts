@@ -31,7 +31,7 @@ export function embeddedSite(lab: Lab, root: string, folder: string, findings: F
   });
 
   const leftovers = async () =>
-    (await readdir(dataDir, { recursive: true })).filter((name) => name.endsWith(".tmp"));
+    (await readdir(dataDir, { recursive: true })).filter((name) => /\.(tmp|probe)$/.test(name));
 
   return {
     nodes: [`http://127.0.0.1:${port}`],

@@ -12,7 +12,7 @@ import { createFindings, type Findings } from "./findings.ts";
 import { createMemoryWatch, type MemoryWatch } from "./memory.ts";
 import { type CallRecord, createCallRecord } from "./record.ts";
 import { scaledSite } from "./scaled-site.ts";
-import { addAdministrator, settle } from "./settling.ts";
+import { addAdministrator, type Settled, settle } from "./settling.ts";
 import type { Site } from "./site.ts";
 import { look } from "./stored.ts";
 import { blog } from "./traffic/blog.ts";
@@ -105,17 +105,20 @@ async function inLab(lab: Lab, { form, seconds, kills, seed, mistake }: SoakOpti
   await Bun.sleep(seconds * 1000 * QUIET);
   memory.end(findings);
   isOver = true;
+  const worstSilenceMs = record.worstSilenceMs();
   const hasEnded = await Promise.race([running.then(() => true), Bun.sleep(END_MS).then(() => false)]);
   if (!hasEnded) findings.add("every request has an end", record.text().split("\n").slice(-20).join("\n"));
 
-  for (const [name, traffic] of Object.entries(all)) {
-    await attempt(`the traffic of ${name} can be checked`, traffic.check);
-  }
+  const check = ([name, traffic]: readonly [string, Traffic]) =>
+    attempt(`the traffic of ${name} can be checked`, traffic.check);
+  // Documents may still be made.
+  for (const entry of Object.entries(all)) if (entry[1] !== asking) await check(entry);
   await talking.close();
-  let settled = { retried: 0, ms: 0 };
+  let settled: Settled = { retried: 0, ms: 0, last: "nothing" };
   await attempt("everything comes to rest", async () => {
     settled = await settle(site, caller, findings);
   });
+  await check(["documents", asking]);
   await attempt("leftovers are cleared away", () => checkLeftovers(site, findings));
   for (const { isUp, stop } of site.processes) if (isUp()) await stop();
   const tasks = look(site.databaseFile, (stored) => stored.tasks());
@@ -133,7 +136,18 @@ async function inLab(lab: Lab, { form, seconds, kills, seed, mistake }: SoakOpti
 
   const failed = findings.checks();
   const text = [
-    figures({ form, seed, record, chaos, all, memory, settled, ...stored, tasks: tasks.length }),
+    figures({
+      form,
+      seed,
+      record,
+      chaos,
+      all,
+      memory,
+      worstSilenceMs,
+      settled,
+      ...stored,
+      tasks: tasks.length,
+    }),
     ...(failed.length === 0
       ? [`${form}: GREEN`]
       : [
@@ -198,12 +212,24 @@ type Figures = {
   readonly chaos: Chaos;
   readonly all: Readonly<Record<string, Traffic>>;
   readonly memory: MemoryWatch;
-  readonly settled: { readonly retried: number; readonly ms: number };
+  readonly worstSilenceMs: number;
+  readonly settled: Settled;
   readonly tasks: number;
   readonly documents: number;
 };
 
-function figures({ form, seed, record, chaos, all, memory, settled, tasks, documents }: Figures): string {
+function figures({
+  form,
+  seed,
+  record,
+  chaos,
+  all,
+  memory,
+  worstSilenceMs,
+  settled,
+  tasks,
+  documents,
+}: Figures): string {
   const { answered, unknown, refused } = record.counts();
   const list = (of: Iterable<readonly [string, unknown]>) =>
     [...of].map(([name, value]) => `${name} ${value}`).join(", ");
@@ -213,9 +239,9 @@ function figures({ form, seed, record, chaos, all, memory, settled, tasks, docum
     ["unknown because of", list(record.reasons())],
     ["killed, stopped, frozen", `${chaos.total("kill")}, ${chaos.total("stop")}, ${chaos.total("freeze")}`],
     ["each", list([...chaos.counts()].sort())],
-    ["worst silence", `${(record.worstSilenceMs() / 1000).toFixed(1)} s`],
+    ["worst silence", `${(worstSilenceMs / 1000).toFixed(1)} s`],
     ["tasks, documents", `${tasks}, ${documents}, ${settled.retried} tried again by an administrator`],
-    ["at rest after", `${(settled.ms / 1000).toFixed(1)} s`],
+    ["at rest after", `${(settled.ms / 1000).toFixed(1)} s, waited last for: ${settled.last}`],
     ...Object.entries(all).map(([name, traffic]): [string, string] => [
       name,
       list(Object.entries(traffic.figures())),

@@ -3,7 +3,7 @@ import { again, oneOf, type Traffic, type World } from "./traffic.ts";
 
 const ASKING = 2;
 const PAUSE_MS = 350;
-const LOOK_MS = 150;
+const LOOK_MS = 40;
 // How long one is followed; what takes longer is looked at when all is over.
 const PATIENCE_MS = 10_000;
 

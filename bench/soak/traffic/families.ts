@@ -128,7 +128,7 @@ export function families(world: World): Traffic {
       }
       const kind = random();
       // The grandparent: of the parent it depends on the time.
-      if (kind < 0.02 && grandparent !== null && family.lostAt === null) return reuse(family, grandparent);
+      if (kind < 0.05 && grandparent !== null && family.lostAt === null) return reuse(family, grandparent);
       const before = family.older;
       await (kind < 0.15 ? refreshTwice(family) : refresh(family));
       if (family.older !== before) grandparent = before;
