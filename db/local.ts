@@ -159,6 +159,8 @@ async function configure(database: Database, path: string, busyDeadlineMs: numbe
   database.run("PRAGMA synchronous = FULL");
   database.run("PRAGMA foreign_keys = ON");
   database.run("PRAGMA wal_autocheckpoint = 1000");
+  // Where no folder for temporary files can be written to, as in a container, statements would fail.
+  database.run("PRAGMA temp_store = MEMORY");
 }
 
 async function later<T>(run: () => Promise<T>, deadlineMs: number): Promise<T> {
