@@ -75,6 +75,7 @@ export async function compose({
         limitSignIns: config.limits !== null,
         limitMessages: config.limitMessages,
         chatGuests: config.chatGuests,
+        keptMs: config.keptMs,
         sealingKey: derived("waiting mails"),
       },
     };

@@ -40,6 +40,18 @@ const limit = (text: string) =>
       return { points: Number(points), windowMs: Number(window.slice(0, -1)) * WINDOW_MS[unit] };
     });
 
+const AGE_MS = { h: 3_600_000, d: 86_400_000 } as const;
+
+/** Such as 365d; null: off. */
+const age = (text: string) =>
+  z
+    .string()
+    .regex(/^([1-9]\d{0,4}[hd]|off)$/, "must be written like 365d: a number in h or d, or off")
+    .default(text)
+    .transform((value) =>
+      value === "off" ? null : Number(value.slice(0, -1)) * AGE_MS[value.at(-1) as keyof typeof AGE_MS],
+    );
+
 const databaseUrl = z.string().superRefine((text, context) => {
   const refuse = (message: string) => context.addIssue({ code: "custom", message });
   if (!/^(file:|libsql:\/\/|https?:\/\/)/.test(text)) {
@@ -77,6 +89,8 @@ const SETTINGS = z.object({
   RATE_LIMIT_FORGOT_PASSWORD: limit("3/1h"),
   RATE_LIMIT_REQUESTS: limit("100/1m"),
   RATE_LIMIT_MESSAGES: limit("10/10s"),
+  AUDIT_KEPT: age("365d"),
+  DOCUMENTS_KEPT: age("365d"),
   CHAT_GUESTS: z.enum(["on", "off"]).default("off"),
   TRUST_PROXY: z
     .string()
@@ -101,6 +115,7 @@ type Name = keyof Values;
 
 const NAMES = SETTINGS.keyof().options;
 const SECRETS: ReadonlySet<Name> = new Set(["DATABASE_AUTH_TOKEN", "JWT_SECRET", "JWT_SECRET_PREVIOUS"]);
+const AGES: ReadonlySet<Name> = new Set(["AUDIT_KEPT", "DOCUMENTS_KEPT"]);
 const WITH_PASSWORD: ReadonlySet<Name> = new Set([
   "AMQP_URL",
   "DATABASE_URL",
@@ -134,6 +149,8 @@ export type Config = {
   readonly chatGuests: boolean;
   /** Null: off. */
   readonly limitMessages: { readonly points: number; readonly windowMs: number } | null;
+  /** Null: for ever. */
+  readonly keptMs: { readonly audit: number | null; readonly documents: number | null };
   readonly jwtSecret: string | null;
   readonly jwtSecretPrevious: string | null;
   readonly workerConcurrency: number;
@@ -246,6 +263,7 @@ function resolved(values: Values): Config {
     registration: values.REGISTRATION,
     chatGuests: values.CHAT_GUESTS === "on",
     limitMessages: values.RATE_LIMIT === "off" ? null : values.RATE_LIMIT_MESSAGES,
+    keptMs: { audit: values.AUDIT_KEPT, documents: values.DOCUMENTS_KEPT },
     jwtSecret: values.JWT_SECRET ?? null,
     jwtSecretPrevious: values.JWT_SECRET_PREVIOUS ?? null,
     workerConcurrency: values.WORKER_CONCURRENCY,
@@ -271,6 +289,7 @@ function redacted(name: Name, value: unknown): string {
   if (typeof value === "object" && value !== null && "windowMs" in value && "points" in value) {
     return `${value.points}/${Number(value.windowMs) / 1000}s`;
   }
+  if (AGES.has(name)) return value === null ? "off" : `${Number(value) / AGE_MS.h}h`;
   const text = String(value);
   if (!WITH_PASSWORD.has(name) || !URL.canParse(text)) return text;
   const parsed = new URL(text);

@@ -23,7 +23,12 @@ const NOTHING = {
   socketTickets: 0,
   messages: 0,
   rooms: 0,
+  nodes: 0,
   guests: 0,
+  invitations: 0,
+  auditEntries: 0,
+  documents: 0,
+  objects: 0,
 };
 
 let app: TestApp;
@@ -120,7 +125,7 @@ describe("a sweep", () => {
     expect((await call()).status).toBe(401);
   });
 
-  test("deletes mailed secrets that expired more than 24 hours ago, used or not", async () => {
+  test("deletes mailed secrets that expired or were used more than 24 hours ago", async () => {
     const limit = app.now - 24 * HOUR;
     await app.core.db
       .insert(mailedSecrets)
@@ -130,10 +135,11 @@ describe("a sweep", () => {
         secretRow("then", limit),
         secretRow("just now", app.now),
         secretRow("good", app.now + 1),
-        secretRow("used, not expired", app.now + 1, 1),
+        secretRow("used before", app.now + 1, limit - 1),
+        secretRow("used then", app.now + 1, limit),
       ]);
-    expect(await sweep(app.core)).toEqual({ ...NOTHING, mailedSecrets: 2 });
-    expect(await hashes()).toEqual(["good", "just now", "then", "used, not expired"]);
+    expect(await sweep(app.core)).toEqual({ ...NOTHING, mailedSecrets: 3 });
+    expect(await hashes()).toEqual(["good", "just now", "then", "used then"]);
   });
 
   test("deletes counters whose window has ended", async () => {

@@ -61,6 +61,7 @@ export type TestAppOptions = {
   readonly limits?: Limits;
   readonly limitMessages?: Core["settings"]["limitMessages"];
   readonly chatGuests?: boolean;
+  readonly keptMs?: Core["settings"]["keptMs"];
 };
 
 export async function startTestApp(options: TestAppOptions = {}): Promise<TestApp> {
@@ -93,6 +94,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     limitSignIns: true,
     limitMessages: options.limitMessages ?? null,
     chatGuests: options.chatGuests ?? false,
+    keptMs: options.keptMs ?? { audit: null, documents: null },
     sealingKey: new Uint8Array(32).fill(7),
   };
   const slept: number[] = [];
