@@ -6,7 +6,7 @@ import { documentsDoomed } from "./tasks.ts";
 
 const HOUR_MS = 60 * 60_000;
 // Somebody wants to see that it is gone.
-const ERASURES_EVERY_MS = 10_000;
+const ERASURES_EVERY_MS = 5_000;
 const FIRST_AFTER_MS = 60_000;
 const ENDED_SESSIONS_KEPT_MS = 72 * HOUR_MS;
 const USED_SECRETS_KEPT_MS = 24 * HOUR_MS;
