@@ -289,7 +289,7 @@ function redacted(name: Name, value: unknown): string {
   if (typeof value === "object" && value !== null && "windowMs" in value && "points" in value) {
     return `${value.points}/${Number(value.windowMs) / 1000}s`;
   }
-  if (AGES.has(name)) return value === null ? "off" : `${Number(value) / AGE_MS.h}h`;
+  if (AGES.has(name)) return aged(value === null ? null : Number(value));
   const text = String(value);
   if (!WITH_PASSWORD.has(name) || !URL.canParse(text)) return text;
   const parsed = new URL(text);
@@ -297,6 +297,11 @@ function redacted(name: Name, value: unknown): string {
   if (parsed.password !== "") parsed.password = "...";
   if (parsed.searchParams.has("authToken")) parsed.searchParams.set("authToken", "...");
   return parsed.href;
+}
+
+function aged(ms: number | null): string {
+  if (ms === null) return "off";
+  return ms % AGE_MS.d === 0 ? `${ms / AGE_MS.d}d` : `${ms / AGE_MS.h}h`;
 }
 
 // Names of other programs that happen to be near to one of ours.

@@ -10,7 +10,7 @@ import type { Answer, TestApp } from "./app.ts";
 export const PASSWORD = "SecurePassword123!";
 /** As many as make more than one batch of them. */
 export const MESSAGES = 430;
-const PNG = Buffer.from(
+export const PNG = Buffer.from(
   "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
   "base64",
 );
