@@ -68,7 +68,7 @@ export const eraseMe = createRoute({
   security: TOKEN,
   summary: "Erase your account and what you left, for good",
   description:
-    "At once: every session ends, nobody can sign in, profile, e-mail address and names are gone, and the username is free. within seconds, or minutes where it was much: posts with the comments under them, comments, likes, chat messages, games, and documents with their files. An account without a password (of the stats API) sends its username as `confirm` instead.",
+    "At once: every session ends, nobody can sign in, profile, e-mail address and names are gone, and the username is free. Within seconds, or minutes where it was much: posts with the comments under them, comments, likes, chat messages, games, and documents with their files. An account without a password (of the stats API) sends its username as `confirm` instead.",
   request: body(
     z.object({ password: like("SecurePassword123!").optional(), confirm: like("username").optional() }),
   ),
