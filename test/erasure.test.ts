@@ -10,11 +10,11 @@ import { s3Documents } from "../src/adapters/documents/s3.ts";
 import * as people from "../src/domain/accounts.ts";
 import type { Core, DocumentStore } from "../src/domain/core.ts";
 import { deleteDoomed } from "../src/domain/doomed-objects.ts";
-import { erasedName, eraseOther } from "../src/domain/erasure.ts";
+import { erasedName, eraseOther, eraseSelf } from "../src/domain/erasure.ts";
 import { goOn } from "../src/domain/erasure-rest.ts";
 import * as messages from "../src/domain/messages.ts";
 import * as roles from "../src/domain/roles.ts";
-import * as statistics from "../src/domain/statistics.ts";
+import * as rooms from "../src/domain/rooms.ts";
 import { admin, type Member, member, PASSWORD, staff } from "./accounts/people.ts";
 import { setAwsCredentials } from "./adapters/aws-environment.ts";
 import { JWT_SECRET, PUBLIC_URL, startTestApp, type TestApp } from "./support/app.ts";
@@ -217,6 +217,25 @@ describe.each(["local", "scaled"] as const)("on a %s community", (kind) => {
       .toString("latin1")
       .toLowerCase();
     expect(needlesIn(bytes)).toEqual([]);
+  });
+
+  test("at once nothing tells who it was but what they said, and what was noted of it", async () => {
+    await erase();
+    const tables = new Set((await foundIn(app.core.db)).map((place) => place.split(".")[0] ?? ""));
+    expect([...tables].filter((name) => !INDEX.test(name)).sort()).toEqual([
+      "audit_entries",
+      "comments",
+      "games",
+      "messages",
+      "posts",
+      "presence",
+    ]);
+    for (const table of ["account_roles", "account_groups", "mailed_secrets", "mails", "invitations"]) {
+      expect([table, await countOf(app.core.db, table, zelda)]).toEqual([table, 0]);
+    }
+    for (const table of ["socket_tickets", "rate_limits"]) {
+      expect([table, await countOf(app.core.db, table, zelda)]).toEqual([table, 0]);
+    }
   });
 
   test("the export tells of every table that has something", async () => {
@@ -424,33 +443,35 @@ describe("erasing one's account", () => {
   });
 
   test("does nothing when the password or the session ended meanwhile", async () => {
-    const ann = await member(app, "ann");
     const { verify } = app.core.passwords;
-    const during = async (meanwhile: () => Promise<unknown>) => {
+    const ended = [
+      sql`UPDATE sessions SET revoked_at = 1 WHERE account_id = (SELECT max(id) FROM accounts)`,
+      sql`UPDATE accounts SET password_hash = 'other' WHERE id = (SELECT max(id) FROM accounts)`,
+      sql`UPDATE accounts SET deactivated_at = 1 WHERE id = (SELECT max(id) FROM accounts)`,
+    ];
+    for (const [index, meanwhile] of ended.entries()) {
+      const made = await member(app, `ann${index}`);
       const passwords = {
         ...app.core.passwords,
         async verify(password: string, hash: string | null) {
-          await meanwhile();
+          await app.core.db.run(meanwhile);
           return verify(password, hash);
         },
       };
-      const account = await people.getByEmail(app.core, ann.email);
+      const account = await people.getByEmail(app.core, made.email);
       const [session] = await app.core.db.values<[string]>(
         sql`SELECT id FROM sessions WHERE account_id = ${account.id}`,
       );
-      const { eraseSelf } = await import("../src/domain/erasure.ts");
       const proof = { password: PASSWORD, sessionId: session?.[0] ?? "", address: "192.0.2.1" };
-      return eraseSelf({ ...app.core, passwords }, account, proof);
-    };
-    const cases = [
-      () => app.core.db.run(sql`UPDATE sessions SET revoked_at = 1`),
-      () => app.core.db.run(sql`UPDATE accounts SET password_hash = 'other'`),
-    ];
-    for (const meanwhile of cases) await expect(during(meanwhile)).rejects.toThrow();
-    expect((await people.getByEmail(app.core, ann.email)).erasedAt).toBeNull();
+      await expect(eraseSelf({ ...app.core, passwords }, account, proof)).rejects.toThrow(
+        "session has ended",
+      );
+      expect((await people.getByEmail(app.core, made.email)).erasedAt).toBeNull();
+    }
     expect(
       await app.core.db.values(sql`SELECT 1 FROM audit_entries WHERE action = 'account.erased'`),
     ).toEqual([]);
+    expect(await app.core.db.values(sql`SELECT 1 FROM erasures`)).toEqual([]);
   });
 
   test("is recorded, without where from", async () => {
@@ -517,12 +538,9 @@ describe("erasing one's account", () => {
     await app.call("POST", "/ws/create-room", { token: ann.token, body: { id: "r", name: "room" } });
     await eraseMe(ann.token, { password: PASSWORD });
     await goOn(app.core);
-    const { room, ...access } = await import("../src/domain/rooms.ts").then((rooms) =>
-      rooms.look(app.core, "r", account.id),
-    );
+    const access = await rooms.look(app.core, "r", account.id);
     const person = { id: account.id, username: "ann", account };
-    await messages.append(app.core, { room, ...access }, person, "too late", null, false);
-    await statistics.update(app.core, account, account.id, { victoryCount: 1 }).catch(() => {});
+    await messages.append(app.core, access, person, "too late", null, false);
     await app.core.db.run(sql`INSERT INTO games (account_id, role, result, duration_seconds, played_at)
       VALUES (${account.id}, 'late', 'win', 1, 1)`);
     app.now += 2 * MINUTE - 1;
