@@ -353,6 +353,24 @@ describe("a sweep", () => {
       expect((await sweep(kept(null, DAY))).objects).toBe(3);
     });
 
+    test("a store that does not answer holds up no stop", async () => {
+      await task("DONE", app.now - DAY - 1);
+      const ending = new AbortController();
+      const asked = Promise.withResolvers<void>();
+      const documents = {
+        ...app.core.documents,
+        delete: () => {
+          asked.resolve();
+          return new Promise<void>(() => {});
+        },
+      };
+      const sweeping = sweep({ ...kept(null, DAY), documents }, ending.signal);
+      await asked.promise;
+      ending.abort();
+      expect(await sweeping).toEqual({ ...NOTHING, documents: 1 });
+      expect((await sweep(kept(null, DAY))).objects).toBe(1);
+    });
+
     test("an object that a worker stored late is deleted again", async () => {
       const id = await task("DONE", app.now - DAY - 1, app.now - 1);
       expect((await sweep(kept(null, DAY))).objects).toBe(1);

@@ -42,7 +42,8 @@ export async function deleteDoomed(core: Core, signal?: AbortSignal): Promise<nu
     for (const { key, storedUntil } of due) {
       if (isOver()) break;
       try {
-        await core.documents.delete(key);
+        // A store that does not answer holds up no stop; what it does then is found out by the next sweep.
+        if (!(await endedBefore(core.documents.delete(key), signal))) break;
         deleted += 1;
         if (storedUntil > now) await putOff(core, key, storedUntil);
         else await core.db.delete(doomedObjects).where(eq(doomedObjects.key, key));
@@ -56,6 +57,18 @@ export async function deleteDoomed(core: Core, signal?: AbortSignal): Promise<nu
   }
   if (failures > 0) core.log.warn({ err: reason, failures }, "stored objects could not be deleted");
   return deleted;
+}
+
+/** False when the signal comes first. */
+async function endedBefore(deleting: Promise<void>, signal: AbortSignal | undefined): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<false>();
+  const abort = () => resolve(false);
+  signal?.addEventListener("abort", abort, { once: true });
+  try {
+    return await Promise.race([deleting.then(() => true), promise]);
+  } finally {
+    signal?.removeEventListener("abort", abort);
+  }
 }
 
 const putOff = (core: Core, key: string, dueAt: number) =>

@@ -253,6 +253,7 @@ describe.skipIf(!isThere)("in a browser", () => {
       await opener.and(page.locator(":focus")).waitFor();
 
       await page.keyboard.press("Enter");
+      await dialog.getByText("Nobody can undo this").waitFor();
       const password = dialog.getByLabel("Current password");
       // From the button that closes it.
       await page.keyboard.press("Tab");
