@@ -3,8 +3,9 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { sql } from "drizzle-orm";
+import { eq, sql } from "drizzle-orm";
 import { type Db, openDatabase } from "../db/open.ts";
+import { accounts } from "../db/schema.ts";
 import { fileDocuments } from "../src/adapters/documents/files.ts";
 import { s3Documents } from "../src/adapters/documents/s3.ts";
 import * as people from "../src/domain/accounts.ts";
@@ -230,6 +231,24 @@ describe.each(["local", "scaled"] as const)("on a %s community", (kind) => {
       "posts",
       "presence",
     ]);
+    // The whole row: a column that is added has to be emptied, or said to name nobody.
+    const [row] = await app.core.db.select().from(accounts).where(eq(accounts.id, zelda.id));
+    const { id, uuid, username, origin, createdAt, updatedAt, deactivatedAt, erasedAt, ...rest } = row ?? {};
+    expect({ id, uuid, username, origin }).toEqual({
+      id: zelda.id,
+      uuid: zelda.uuid,
+      username: erasedName(zelda.id),
+      origin: "accounts",
+    });
+    expect([createdAt, updatedAt, deactivatedAt, erasedAt]).toEqual(Array(4).fill(app.now));
+    const values = Object.entries(rest).filter(
+      ([, value]) => value !== null && value !== "" && value !== false,
+    );
+    expect(Object.fromEntries(values)).toEqual({
+      usernameKey: erasedName(zelda.id),
+      backgroundColor: "#005CC9",
+      loginCount: 0,
+    });
     for (const table of ["account_roles", "account_groups", "mailed_secrets", "mails", "invitations"]) {
       expect([table, await countOf(app.core.db, table, zelda)]).toEqual([table, 0]);
     }
