@@ -60,6 +60,8 @@ export const accounts = sqliteTable(
     lastLoginAt: integer("last_login_at"),
     loginCount: integer("login_count").notNull().default(0),
     deactivatedAt: integer("deactivated_at"),
+    /** Erased for good: it names nobody any more, and cannot be activated. */
+    erasedAt: integer("erased_at"),
     createdAt: integer("created_at").notNull(),
     updatedAt: integer("updated_at").notNull(),
   },
@@ -215,8 +217,13 @@ export const mails = sqliteTable(
     attempts: integer("attempts").notNull().default(0),
     error: text("error"),
     createdAt: integer("created_at").notNull(),
+    /** Whom it is to, where that is an account. */
+    accountId: integer("account_id").references(() => accounts.id),
   },
-  (table) => [index("mails_due").on(table.dueAt)],
+  (table) => [
+    index("mails_due").on(table.dueAt),
+    index("mails_account").on(table.accountId).where(sql`account_id IS NOT NULL`),
+  ],
 );
 
 /** What was done by whom to whom; rows are only ever added. */
@@ -252,6 +259,7 @@ export const invitations = sqliteTable(
     usesLeft: integer("uses_left").notNull(),
     expiresAt: integer("expires_at"),
     createdAt: integer("created_at").notNull(),
+    lastUsedAt: integer("last_used_at"),
   },
   // What ends a registration whose invitation was used up meanwhile.
   () => [check("invitations_uses_left", sql`uses_left >= 0`)],
@@ -421,10 +429,39 @@ export const reportTasks = sqliteTable(
   },
   (table) => [
     index("report_tasks_due").on(table.dueAt).where(sql`status IN ('PENDING', 'PROCESSING')`),
+    // For who manages them, and for counting them at each look at the metrics.
+    index("report_tasks_status").on(table.status, table.id),
     index("report_tasks_subject").on(table.subjectId, table.kind, table.id),
+    index("report_tasks_requester").on(table.requestedBy, table.id),
     check("report_tasks_lease", sql`(status = 'PROCESSING') = (lease_owner IS NOT NULL)`),
   ],
 );
+
+/**
+ * Objects that are to go from the document store: written in the batch that lets go of them, so that none stays behind,
+ * and before an object is stored that nothing refers to yet.
+ */
+export const doomedObjects = sqliteTable(
+  "doomed_objects",
+  {
+    key: text("key").primaryKey(),
+    /** When it is deleted, or tried again. */
+    dueAt: integer("due_at").notNull(),
+    /** Until then somebody who was cut off may still store it; it is deleted again after. */
+    storedUntil: integer("stored_until").notNull(),
+  },
+  (table) => [index("doomed_objects_due").on(table.dueAt)],
+);
+
+/** Erased accounts of which something is left; how far the logs that have no index by person were walked. */
+export const erasures = sqliteTable("erasures", {
+  accountId: integer("account_id")
+    .primaryKey()
+    .references(() => accounts.id, { onDelete: "cascade" }),
+  beganAt: integer("began_at").notNull(),
+  messagesTo: integer("messages_to").notNull().default(0),
+  auditTo: integer("audit_to").notNull().default(0),
+});
 
 /** Tickets for opening sockets; only their SHA-256 is stored. A row is deleted when its ticket is used. */
 export const socketTickets = sqliteTable(

@@ -91,6 +91,7 @@ export async function compose({
         limitSignIns: config.limits !== null,
         limitMessages: config.limitMessages,
         chatGuests: config.chatGuests,
+        keptMs: config.keptMs,
         sealingKeys: derived("waiting mails"),
       },
     };

@@ -42,6 +42,18 @@ const limit = (text: string) =>
       return { points: Number(points), windowMs: Number(window.slice(0, -1)) * WINDOW_MS[unit] };
     });
 
+const AGE_MS = { h: 3_600_000, d: 86_400_000 } as const;
+
+/** Such as 365d; null: off. */
+const age = (text: string) =>
+  z
+    .string()
+    .regex(/^([1-9]\d{0,4}[hd]|off)$/, "must be written like 365d: a number in h or d, or off")
+    .default(text)
+    .transform((value) =>
+      value === "off" ? null : Number(value.slice(0, -1)) * AGE_MS[value.at(-1) as keyof typeof AGE_MS],
+    );
+
 const databaseUrl = z.string().superRefine((text, context) => {
   const refuse = (message: string) => context.addIssue({ code: "custom", message });
   if (!/^(file:|libsql:\/\/|https?:\/\/)/.test(text)) {
@@ -87,6 +99,8 @@ const SETTINGS = z.object({
   RATE_LIMIT_FORGOT_PASSWORD: limit("3/1h"),
   RATE_LIMIT_REQUESTS: limit("100/1m"),
   RATE_LIMIT_MESSAGES: limit("10/10s"),
+  AUDIT_KEPT: age("365d"),
+  DOCUMENTS_KEPT: age("365d"),
   CHAT_GUESTS: z.enum(["on", "off"]).default("off"),
   BACKUP_AT: timeOfDay("03:50"),
   BACKUPS_KEPT: z.coerce.number().int().min(1).max(1_000).default(7),
@@ -122,6 +136,7 @@ const SECRETS: ReadonlySet<Name> = new Set([
   "JWT_SECRET_PREVIOUS",
   "METRICS_TOKEN",
 ]);
+const AGES: ReadonlySet<Name> = new Set(["AUDIT_KEPT", "DOCUMENTS_KEPT"]);
 const WITH_PASSWORD: ReadonlySet<Name> = new Set([
   "AMQP_URL",
   "DATABASE_URL",
@@ -161,6 +176,8 @@ export type Config = {
     readonly dailyKept: number;
     readonly beforeMigration: boolean;
   };
+  /** Null: for ever. */
+  readonly keptMs: { readonly audit: number | null; readonly documents: number | null };
   readonly jwtSecret: string | null;
   readonly jwtSecretPrevious: string | null;
   readonly workerConcurrency: number;
@@ -284,6 +301,7 @@ function resolved(values: Values): Config {
       dailyKept: values.BACKUPS_KEPT,
       beforeMigration: values.BACKUP_BEFORE_MIGRATION === "on",
     },
+    keptMs: { audit: values.AUDIT_KEPT, documents: values.DOCUMENTS_KEPT },
     jwtSecret: values.JWT_SECRET ?? null,
     jwtSecretPrevious: values.JWT_SECRET_PREVIOUS ?? null,
     workerConcurrency: values.WORKER_CONCURRENCY,
@@ -313,6 +331,7 @@ function redacted(name: Name, value: unknown): string {
   if (typeof value === "object" && value !== null && "windowMs" in value && "points" in value) {
     return `${value.points}/${Number(value.windowMs) / 1000}s`;
   }
+  if (AGES.has(name)) return aged(value === null ? null : Number(value));
   const text = String(value);
   if (!WITH_PASSWORD.has(name) || !URL.canParse(text)) return text;
   const parsed = new URL(text);
@@ -324,6 +343,11 @@ function redacted(name: Name, value: unknown): string {
 
 const shownTime = (minutes: unknown): string =>
   typeof minutes === "number" ? new Date(minutes * 60_000).toISOString().slice(11, 16) : "off";
+
+function aged(ms: number | null): string {
+  if (ms === null) return "off";
+  return ms % AGE_MS.d === 0 ? `${ms / AGE_MS.d}d` : `${ms / AGE_MS.h}h`;
+}
 
 // Names of other programs that happen to be near to one of ours.
 const NOT_OURS = new Set(["HOSTNAME", "HOSTTYPE", "HOME"]);

@@ -55,6 +55,34 @@ describe("DATABASE_URL", () => {
   });
 });
 
+describe.each(["AUDIT_KEPT", "DOCUMENTS_KEPT"])("%s", (name) => {
+  const keptMs = (text: string) => {
+    const { audit, documents } = loadSettings({}, { [name]: text }).config.keptMs;
+    return name === "AUDIT_KEPT" ? audit : documents;
+  };
+
+  test("is an age, or off", () => {
+    expect(["365d", "36h", "1d", "off", ""].map(keptMs)).toEqual([
+      365 * 86_400_000,
+      36 * 3_600_000,
+      86_400_000,
+      null,
+      365 * 86_400_000,
+    ]);
+    expect([shown({}, name)?.value, shown({ [name]: "off" }, name)?.value]).toEqual(["365d", "off"]);
+    expect(shown({ [name]: "36h" }, name)?.value).toBe("36h");
+  });
+
+  test.each(["365", "0d", "-1d", "1m", "1.5d", "never", "100000d"])(
+    "%s is a problem of the settings",
+    (text) => {
+      expect(problemsOf({ [name]: text })).toEqual([
+        `${name}: must be written like 365d: a number in h or d, or off`,
+      ]);
+    },
+  );
+});
+
 describe("what is shown", () => {
   test("the defaults that hold", () => {
     const env = { DATA_DIR: "/srv/club" };

@@ -1,18 +1,29 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { asc } from "drizzle-orm";
+import { asc, sql } from "drizzle-orm";
 import {
+  auditEntries,
+  doomedObjects,
+  invitations,
   mailedSecrets,
   messages,
+  nodes,
+  posts,
+  presence,
   rateLimits,
+  reportTasks,
   roomPeople,
   rooms,
   sessions,
   socketTickets,
 } from "../db/schema.ts";
+import * as avatars from "../src/domain/avatars.ts";
 import { createHousekeeping, type Housekeeping, sweep } from "../src/domain/housekeeping.ts";
-import { accountOf, type Member, member } from "./accounts/people.ts";
+import { newId } from "../src/domain/ids.ts";
+import * as tasks from "../src/domain/tasks.ts";
+import { accountOf, admin, type Member, member, PASSWORD } from "./accounts/people.ts";
 import { eventually } from "./adapters/eventually.ts";
 import { type Answer, startTestApp, type TestApp } from "./support/app.ts";
+import { PNG } from "./support/whole-life.ts";
 
 const HOUR = 60 * 60_000;
 const MINUTE = 60_000;
@@ -23,7 +34,12 @@ const NOTHING = {
   socketTickets: 0,
   messages: 0,
   rooms: 0,
+  nodes: 0,
   guests: 0,
+  invitations: 0,
+  auditEntries: 0,
+  documents: 0,
+  objects: 0,
 };
 
 let app: TestApp;
@@ -120,7 +136,7 @@ describe("a sweep", () => {
     expect((await call()).status).toBe(401);
   });
 
-  test("deletes mailed secrets that expired more than 24 hours ago, used or not", async () => {
+  test("deletes mailed secrets that expired or were used more than 24 hours ago", async () => {
     const limit = app.now - 24 * HOUR;
     await app.core.db
       .insert(mailedSecrets)
@@ -130,10 +146,11 @@ describe("a sweep", () => {
         secretRow("then", limit),
         secretRow("just now", app.now),
         secretRow("good", app.now + 1),
-        secretRow("used, not expired", app.now + 1, 1),
+        secretRow("used before", app.now + 1, limit - 1),
+        secretRow("used then", app.now + 1, limit),
       ]);
-    expect(await sweep(app.core)).toEqual({ ...NOTHING, mailedSecrets: 2 });
-    expect(await hashes()).toEqual(["good", "just now", "then", "used, not expired"]);
+    expect(await sweep(app.core)).toEqual({ ...NOTHING, mailedSecrets: 3 });
+    expect(await hashes()).toEqual(["good", "just now", "then", "used then"]);
   });
 
   test("deletes counters whose window has ended", async () => {
@@ -179,6 +196,248 @@ describe("a sweep", () => {
     expect(await sweep(app.core)).toEqual({ ...NOTHING, guests: 2 });
     const left = await app.core.db.select({ id: roomPeople.userId }).from(roomPeople);
     expect(left.map(({ id }) => id).sort()).toEqual([-2, -4, -5, accountId].sort());
+  });
+
+  test("deletes invitations that expired or were used up more than 24 hours ago", async () => {
+    const limit = app.now - 24 * HOUR;
+    const row = (code: string, more: object) => ({ code, uses: 1, usesLeft: 1, createdAt: 1, ...more });
+    await app.core.db
+      .insert(invitations)
+      .values([
+        row("expired before", { expiresAt: limit - 1 }),
+        row("expired then", { expiresAt: limit }),
+        row("used up before", { usesLeft: 0, lastUsedAt: limit - 1 }),
+        row("used up then", { usesLeft: 0, lastUsedAt: limit }),
+        row("used up before that was noted", { usesLeft: 0 }),
+        row("used, not up", { lastUsedAt: 1 }),
+        row("good for ever", {}),
+      ]);
+    expect(await sweep(app.core)).toEqual({ ...NOTHING, invitations: 3 });
+    const left = await app.core.db.select({ code: invitations.code }).from(invitations);
+    expect(left.map(({ code }) => code).sort()).toEqual([
+      "expired then",
+      "good for ever",
+      "used up then",
+      "used, not up",
+    ]);
+  });
+
+  test("an invitation that was just used up is kept for a day", async () => {
+    const boss = await admin(app, "boss");
+    const made = await app.call("POST", "/api/admin/invitations", { token: boss.token, body: { uses: 1 } });
+    app.now += 30 * 24 * HOUR;
+    await member(app, "invited", { invitation: made.body.code });
+    const used = async () => (await app.core.db.select().from(invitations)).map(({ usesLeft }) => usesLeft);
+    app.now += 24 * HOUR;
+    await sweep(app.core);
+    expect(await used()).toEqual([0]);
+    app.now += 1;
+    await sweep(app.core);
+    expect(await used()).toEqual([]);
+  });
+
+  test("deletes servers that died an hour ago, with who was connected to them", async () => {
+    await app.core.db.insert(nodes).values([
+      { id: "dead", seenAt: Date.now() - 2 * HOUR },
+      { id: "alive", seenAt: Date.now() },
+    ]);
+    const there = { roomId: 1, userId: accountId, username: "ann" };
+    await app.core.db.insert(presence).values([
+      { ...there, nodeId: "dead" },
+      { ...there, nodeId: "alive" },
+    ]);
+    expect(await sweep(app.core)).toEqual({ ...NOTHING, nodes: 1 });
+    expect(await app.core.db.select({ id: presence.nodeId }).from(presence)).toEqual([{ id: "alive" }]);
+  });
+
+  describe("by age", () => {
+    const DAY = 24 * HOUR;
+    const kept = (audit: number | null, documents: number | null) => ({
+      ...app.core,
+      settings: { ...app.core.settings, keptMs: { audit, documents } },
+    });
+    const entryCount = () => app.core.db.$count(auditEntries);
+
+    test("keeps everything for ever when that is off", async () => {
+      await app.core.db.insert(auditEntries).values({ at: 1, action: "old" });
+      await task("DONE", 1);
+      expect(await sweep(app.core)).toEqual(NOTHING);
+    });
+
+    test.each([1, 500, 1_200])("deletes %i old audit entries, pausing after every 500", async (count) => {
+      const before = await entryCount();
+      await app.core.db.run(sql`UPDATE audit_entries SET at = ${app.now - 2 * DAY}`);
+      const entry = (at: number) => ({ at, action: "test" });
+      for (let from = before; from < count; from += 400) {
+        const page = Array.from({ length: Math.min(400, count - from) }, () => entry(app.now - DAY - 1));
+        await app.core.db.insert(auditEntries).values(page);
+      }
+      const old = Math.max(count, before);
+      await app.core.db.insert(auditEntries).values([entry(app.now - DAY), entry(app.now)]);
+      app.slept.length = 0;
+      expect(await sweep(kept(DAY, null))).toEqual({ ...NOTHING, auditEntries: old });
+      expect(app.slept).toHaveLength(Math.floor(old / 500));
+      expect(await entryCount()).toBe(2);
+    });
+
+    async function task(status: "DONE" | "FAILED" | "PENDING", createdAt: number, finishedAt = createdAt) {
+      const id = newId();
+      const finished = status === "PENDING" ? {} : { finishedAt };
+      const row = { id, kind: "player" as const, subjectId: accountId, requestedBy: accountId, dueAt: 0 };
+      await app.core.db.insert(reportTasks).values({ ...row, status, createdAt, ...finished });
+      if (status === "DONE") {
+        await app.core.documents.put(tasks.documentKey(id), Buffer.from("%PDF-"), "application/pdf");
+      }
+      return id;
+    }
+    const objectOf = (id: string) => app.core.documents.get(tasks.documentKey(id));
+    const taskIds = async () =>
+      (await app.core.db.select({ id: reportTasks.id }).from(reportTasks)).map(({ id }) => id).sort();
+    const statusOf = async (path: string) => (await app.call("GET", path, { token: ann.token })).status;
+
+    test("deletes documents with their objects, and tells none whose object is gone", async () => {
+      const limit = app.now - DAY;
+      const old = await task("DONE", limit - 1);
+      const failed = await task("FAILED", limit - 1);
+      const open = await task("PENDING", limit - 1);
+      const then = await task("DONE", limit);
+      expect(await statusOf(`/api/stats/tasks/${old}`)).toBe(200);
+      expect(await sweep(kept(null, DAY))).toEqual({ ...NOTHING, documents: 2, objects: 2 });
+      expect(await taskIds()).toEqual([open, then].sort());
+      expect([await objectOf(old), await objectOf(then)]).toEqual([
+        null,
+        new Uint8Array(Buffer.from("%PDF-")),
+      ]);
+      for (const id of [old, failed]) expect(await statusOf(`/api/stats/tasks/${id}`)).toBe(404);
+      expect(await statusOf(`/users/${accountId}/pdf`)).toBe(200);
+      expect(await sweep(kept(null, DAY))).toEqual(NOTHING);
+    });
+
+    test("a player without a document any more asks for a new one", async () => {
+      await task("DONE", app.now - DAY - 1);
+      await sweep(kept(null, DAY));
+      expect(await statusOf(`/users/${accountId}/pdf`)).toBe(404);
+      expect((await app.call("POST", `/users/${accountId}/pdf`, { token: ann.token })).status).toBe(200);
+      expect(await statusOf(`/users/${accountId}/pdf`)).toBe(202);
+    });
+
+    test("a sweep that dies in between leaves the object to the next one", async () => {
+      const id = await task("DONE", app.now - DAY - 1);
+      const dying = { ...app.core.documents, delete: () => Promise.reject(new Error("killed")) };
+      expect(await sweep({ ...kept(null, DAY), documents: dying })).toEqual({ ...NOTHING, documents: 1 });
+      expect(await statusOf(`/api/stats/tasks/${id}`)).toBe(404);
+      expect(await objectOf(id)).not.toBeNull();
+      app.now += HOUR;
+      expect((await sweep(kept(null, DAY))).objects).toBe(1);
+      expect(await objectOf(id)).toBeNull();
+      expect(await app.core.db.$count(doomedObjects)).toBe(0);
+    });
+
+    test("with the store down the sweep goes on with the rest, and says so once", async () => {
+      for (let count = 0; count < 8; count++) await task("DONE", app.now - DAY - 1);
+      await addExpired(1);
+      let asked = 0;
+      const down = {
+        ...app.core.documents,
+        delete: () => {
+          asked += 1;
+          return Promise.reject(new Error("the store is away"));
+        },
+      };
+      const swept = await sweep({ ...kept(null, DAY), documents: down });
+      expect([swept.sessions, swept.documents, swept.objects, asked]).toEqual([1, 8, 0, 3]);
+      expect(app.logged.filter((line) => line.includes("the store is away"))).toHaveLength(1);
+      // Others are tried meanwhile: one that cannot be deleted is in nobody's way.
+      expect(await sweep(kept(null, DAY))).toEqual({ ...NOTHING, objects: 5 });
+      app.now += HOUR;
+      expect((await sweep(kept(null, DAY))).objects).toBe(3);
+    });
+
+    test("a store that does not answer holds up no stop", async () => {
+      await task("DONE", app.now - DAY - 1);
+      const ending = new AbortController();
+      const asked = Promise.withResolvers<void>();
+      const documents = {
+        ...app.core.documents,
+        delete: () => {
+          asked.resolve();
+          return new Promise<void>(() => {});
+        },
+      };
+      const sweeping = sweep({ ...kept(null, DAY), documents }, ending.signal);
+      await asked.promise;
+      ending.abort();
+      expect(await sweeping).toEqual({ ...NOTHING, documents: 1 });
+      expect((await sweep(kept(null, DAY))).objects).toBe(1);
+    });
+
+    test("an object that a worker stored late is deleted again", async () => {
+      const id = await task("DONE", app.now - DAY - 1, app.now - 1);
+      expect((await sweep(kept(null, DAY))).objects).toBe(1);
+      await app.core.documents.put(tasks.documentKey(id), Buffer.from("late"), "application/pdf");
+      app.now += 10 * MINUTE;
+      expect((await sweep(kept(null, DAY))).objects).toBe(1);
+      expect(await objectOf(id)).toBeNull();
+      expect(await app.core.db.$count(doomedObjects)).toBe(0);
+    });
+
+    test("several nodes at once delete each once", async () => {
+      for (let count = 0; count < 30; count++) await task("DONE", app.now - DAY - 1);
+      const swept = await Promise.all([1, 2, 3].map(() => sweep(kept(null, DAY))));
+      expect(swept.reduce((sum, { documents }) => sum + documents, 0)).toBe(30);
+      expect([await taskIds(), await app.core.db.$count(doomedObjects)]).toEqual([[], 0]);
+    });
+  });
+
+  describe("of pictures", () => {
+    const upload = async () =>
+      (await avatars.upload(app.core, await accountOf(app, ann), PNG)).avatarKey ?? "";
+
+    test("deletes those that were replaced, and no others", async () => {
+      const first = await upload();
+      expect(await sweep(app.core)).toEqual(NOTHING);
+      const second = await upload();
+      expect(await sweep(app.core)).toEqual({ ...NOTHING, objects: 1 });
+      expect(await app.core.documents.get(first)).toBeNull();
+      expect(await app.core.documents.get(second)).not.toBeNull();
+      app.now += HOUR;
+      expect((await sweep(app.core)).objects).toBe(0);
+    });
+
+    test("deletes one that was stored for an upload which died before it was anybody's", async () => {
+      let stored = "";
+      const account = await accountOf(app, ann);
+      const documents = {
+        ...app.core.documents,
+        async put(key: string, bytes: Uint8Array, contentType: string) {
+          stored = key;
+          await app.core.documents.put(key, bytes, contentType);
+          throw new Error("killed");
+        },
+      };
+      await expect(avatars.upload({ ...app.core, documents }, account, PNG)).rejects.toThrow("killed");
+      expect(await sweep(app.core)).toEqual(NOTHING);
+      app.now += 10 * MINUTE;
+      expect(await sweep(app.core)).toEqual({ ...NOTHING, objects: 1 });
+      expect(await app.core.documents.get(stored)).toBeNull();
+    });
+
+    test("an upload that took too long is refused, and the picture before it stays", async () => {
+      const first = await upload();
+      const account = await accountOf(app, ann);
+      const documents = {
+        ...app.core.documents,
+        async put(key: string, bytes: Uint8Array, contentType: string) {
+          await app.core.documents.put(key, bytes, contentType);
+          app.now += 11 * MINUTE;
+          await sweep(app.core);
+        },
+      };
+      await expect(avatars.upload({ ...app.core, documents }, account, PNG)).rejects.toThrow();
+      await sweep(app.core);
+      expect((await accountOf(app, ann)).avatarKey).toBe(first);
+      expect(await app.core.documents.get(first)).not.toBeNull();
+    });
   });
 
   describe("of deleted rooms", () => {
@@ -323,6 +582,27 @@ describe("housekeeping", () => {
     await Bun.sleep(50);
     expect(await others()).toHaveLength(1);
     await housekeeping.stop();
+  });
+
+  test("erases what erased accounts left, without waiting for a sweep; a failure is logged and tried again", async () => {
+    await app.call("POST", "/api/blogs/posts", { token: ann.token, body: { title: "A", content: "b" } });
+    await app.call("POST", "/api/users/me/erase", { token: ann.token, body: { password: PASSWORD } });
+    let failures = 1;
+    const db = new Proxy(app.core.db, {
+      get(target, name) {
+        if (name === "values" && failures > 0) {
+          failures -= 1;
+          throw new Error("the database is away");
+        }
+        return Reflect.get(target, name);
+      },
+    });
+    housekeeping = createHousekeeping({ ...app.core, db }, HOUR, 5);
+    housekeeping.start();
+    await eventually(async () => (await app.core.db.$count(posts)) === 0);
+    expect(failures).toBe(0);
+    await housekeeping.stop();
+    expect(app.logged.filter((line) => line.includes("could not be erased"))).toHaveLength(1);
   });
 
   test("a failure is logged, and the next sweep comes all the same", async () => {

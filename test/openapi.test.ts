@@ -379,6 +379,12 @@ describe("real answers", () => {
     await ok("delete /api/users/{id}", { id: other.id }, { token: other.token }, 204);
     await send("post /api/auth/login", {}, { body: { username: "bob", password: PASSWORD } });
     await ok("post /api/admin/users/{id}/activate", { id: other.id }, { token: root });
+    await send("post /api/admin/users/{id}/erase", { id }, { token: other.token });
+    await ok("post /api/admin/users/{id}/erase", { id: other.id }, { token: root }, 204);
+    await send("post /api/admin/users/{id}/erase", { id: other.id }, { token: root });
+    await send("post /api/users/me/erase", {}, { token, body: {} });
+    await send("post /api/users/me/erase", {}, { token, body: { password: "wrong" } });
+    await ok("post /api/users/me/erase", {}, { token, body: { password: PASSWORD } }, 204);
   });
 
   test("blog", async () => {

@@ -41,7 +41,8 @@ export async function listUsers(flags: Flags): Promise<void> {
     for await (const page of accounts.stream(core, "all")) {
       for (const account of page) {
         const held = await roles.namesOf(core, account.id);
-        const state = account.deactivatedAt === null ? "active" : "deactivated";
+        const state =
+          account.erasedAt !== null ? "erased" : account.deactivatedAt === null ? "active" : "deactivated";
         const fields = [account.id, account.username, account.email, state, held.join(",")];
         process.stdout.write(`${fields.join("\t")}\n`);
       }

@@ -355,10 +355,13 @@ export async function update(
 const MOVES_PER_HOUR = 5;
 const HOUR_MS = 60 * 60_000;
 
+/** The name of the counter of an account's changes of its address. */
+export const movesKeyOf = (id: number): string => `moves:${id}`;
+
 /** Each change mails two addresses, one of which the caller chooses. Throws `rateLimited`. */
 async function limitMoves(core: Core, id: number, email: string): Promise<void> {
   if (!core.settings.limitSignIns) return;
-  for (const key of [`moves:${id}`, `moves-to:${secrets.hashOf(emailKey(email))}`]) {
+  for (const key of [movesKeyOf(id), `moves-to:${secrets.hashOf(emailKey(email))}`]) {
     const { points, expiresAt } = await rateCounts.add(core, key, 1, HOUR_MS);
     if (points <= MOVES_PER_HOUR) continue;
     const retryAfterSeconds = Math.max(Math.ceil((expiresAt - core.clock()) / 1000), 1);
@@ -403,6 +406,7 @@ function movingAddress(
     recorded,
     ...recovery.askingToVerify(core, before, email),
     mails.queueing(core, {
+      accountUuid: before.uuid,
       to: before.confirmedEmail ?? before.email,
       language: before.language,
       text: { kind: "email-changed", username: before.username, newEmail: email, at: core.clock() },
@@ -456,7 +460,7 @@ export async function deactivate(
   );
 }
 
-/** Undoes a deactivation; its sessions stay ended. For who may write users. Throws `forbidden`, `accountNotFound`. */
+/** Undoes a deactivation, but no erasure; its sessions stay ended. For who may write users. Throws `forbidden`, `accountNotFound`. */
 export async function activate(core: Core, actor: Account, id: number, address: string): Promise<Account> {
   await permissions.require(core, actor, "users.write");
   await permissions.requireToWrite(core, actor, id);
@@ -466,14 +470,10 @@ export async function activate(core: Core, actor: Account, id: number, address: 
     core.db
       .update(accounts)
       .set({ deactivatedAt: null, updatedAt: now })
-      .where(eq(accounts.id, id))
+      .where(and(eq(accounts.id, id), isNull(accounts.erasedAt)))
       .returning(publicColumns),
-    audit.recording(core, {
-      actorId: actor.id,
-      action: "account.activated",
-      target: `account:${uuid}`,
-      address,
-    }),
+    core.db.run(sql`INSERT INTO audit_entries (at, actor_id, action, target, address)
+      SELECT ${now}, ${actor.id}, 'account.activated', ${`account:${uuid}`}, ${address} WHERE changes() > 0`),
   ]);
   return account ?? notFound();
 }

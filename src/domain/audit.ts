@@ -13,6 +13,7 @@ export type AuditAction =
   | "account.changed"
   | "account.deactivated"
   | "account.activated"
+  | "account.erased"
   | "sign-in"
   | "sign-in.failed"
   | "session.revoked"

@@ -1,8 +1,10 @@
+import { randomBytes } from "node:crypto";
 import { and, eq, isNull, sql } from "drizzle-orm";
 import { prepared } from "../../db/prepare.ts";
 import { accounts } from "../../db/schema.ts";
 import { type Account, publicColumns } from "./accounts.ts";
 import type { Core } from "./core.ts";
+import * as doomedObjects from "./doomed-objects.ts";
 import { DomainError } from "./errors.ts";
 import { identicon } from "./identicon.ts";
 import { CONTENT_TYPES, type Extension, readPicture } from "./pictures/picture.ts";
@@ -33,20 +35,32 @@ function shownKey({ avatarUrl, avatarKey }: Omit<Pictured, "uuid">): string | nu
 }
 
 /**
- * Makes these bytes the account's picture. Throws `pictureInvalid`, `unauthorized`. The object of the one before
- * stays in the store, which cannot delete; it is served no more.
+ * Makes these bytes the account's picture; the one before is served no more, and its object deleted by the
+ * housekeeping. Throws `pictureInvalid`, `unauthorized`.
  */
 export async function upload(core: Core, actor: Account, bytes: Uint8Array): Promise<Account> {
   const picture = readPicture(bytes);
-  const digest = new Bun.CryptoHasher("sha256").update(picture.bytes).digest("hex").slice(0, 32);
-  // By its content: a repeated upload leaves no second object, and what is behind one address never changes.
-  const key = `avatar-${actor.uuid}-${digest}.${picture.extension}`;
+  // Never used twice, so that an object that is to be deleted is nobody's picture again, and what is behind one
+  // address never changes.
+  const key = `avatar-${actor.uuid}-${randomBytes(16).toString("hex")}.${picture.extension}`;
+  await doomedObjects.doomUnlessSpared(core, key);
   await core.documents.put(key, picture.bytes, CONTENT_TYPES[picture.extension]);
-  const [account] = await core.db
-    .update(accounts)
-    .set({ avatarKey: key, avatarUrl: address(core, key), updatedAt: core.clock() })
-    .where(and(eq(accounts.id, actor.id), isNull(accounts.deactivatedAt)))
-    .returning(publicColumns);
+  const mine = sql`id = ${actor.id} AND deactivated_at IS NULL`;
+  const [, [account]] = await core.db.batch([
+    doomedObjects.dooming(
+      core,
+      sql`SELECT avatar_key AS key, 0 AS stored_until FROM accounts WHERE ${mine} AND avatar_key IS NOT NULL`,
+    ),
+    core.db
+      .update(accounts)
+      .set({ avatarKey: key, avatarUrl: address(core, key), updatedAt: core.clock() })
+      // Taken too long: it is being deleted.
+      .where(sql`${mine} AND EXISTS (SELECT 1 FROM doomed_objects WHERE key = ${key})`)
+      .returning(publicColumns),
+    core.db.run(
+      sql`DELETE FROM doomed_objects WHERE key = (SELECT avatar_key FROM accounts WHERE id = ${actor.id})`,
+    ),
+  ]);
   if (account === undefined) throw new DomainError("unauthorized", "This session has ended.");
   return account;
 }

@@ -81,6 +81,8 @@ export interface DocumentStore {
   put(key: string, bytes: Uint8Array, contentType: string): Promise<void>;
   /** `null` when there is no such object; any other failure rejects. */
   get(key: string): Promise<Uint8Array | null>;
+  /** The object is gone; one that never was is no error. */
+  delete(key: string): Promise<void>;
   /** A URL that works without signing in until `ttlSeconds` from now. It does not look whether the object exists. */
   link(key: string, ttlSeconds: number): Promise<string>;
   /** Resolves when objects can be stored and read, else rejects with the reason. */
@@ -151,6 +153,8 @@ export type CoreSettings = {
   readonly limitMessages: { readonly points: number; readonly windowMs: number } | null;
   /** Whether chat can be used without signing in. */
   readonly chatGuests: boolean;
+  /** How long audit entries and documents are kept; null: for ever. */
+  readonly keptMs: { readonly audit: number | null; readonly documents: number | null };
   /** 32 bytes each; what waits to be mailed is sealed with the first. */
   readonly sealingKeys: Keys;
 };

@@ -54,21 +54,7 @@ export async function changed(
   account: Account,
   { current, next, keepSessionId, address }: PasswordChange,
 ) {
-  // Guessing counts here as at the sign-in: who has a session need not have the password.
-  const failures = signInFailures.keyOf(account.id);
-  await signInFailures.begin(core, failures);
-  const [found] = await core.db
-    .select({ hash: accounts.passwordHash })
-    .from(accounts)
-    .where(eq(accounts.id, account.id));
-  const hash = found?.hash ?? null;
-  if (!(await core.passwords.verify(current, hash))) {
-    await recordingFailure(core, account, address, { reason: "current password" });
-    throw new DomainError("credentialsInvalid", "The current password is wrong.", {
-      field: "current_password",
-    });
-  }
-  await signInFailures.succeeded(core, failures);
+  const hash = await requireCurrent(core, account, current, address, "current_password");
   if (!isStrong(next) && (await roles.namesOf(core, account.id)).length > 0) {
     throw new DomainError("passwordTooWeak", roles.STRONG_PASSWORD_RULE, { field: "password" });
   }
@@ -77,6 +63,33 @@ export async function changed(
     AND deactivated_at IS NULL)
     AND EXISTS (SELECT 1 FROM sessions WHERE id = ${keepSessionId} AND revoked_at IS NULL)`;
   return { columns, condition };
+}
+
+/**
+ * The hash of the account's password, which this is; a batch that depends on it looks whether it still stands. Throws
+ * `credentialsInvalid` with the field when it is another, `overloaded`.
+ */
+export async function requireCurrent(
+  core: Core,
+  account: Account,
+  password: string,
+  address: string,
+  field: string,
+): Promise<string | null> {
+  // Guessing counts here as at the sign-in: who has a session need not have the password.
+  const failures = signInFailures.keyOf(account.id);
+  await signInFailures.begin(core, failures);
+  const [found] = await core.db
+    .select({ hash: accounts.passwordHash })
+    .from(accounts)
+    .where(eq(accounts.id, account.id));
+  const hash = found?.hash ?? null;
+  if (!(await core.passwords.verify(password, hash))) {
+    await recordingFailure(core, account, address, { reason: "current password" });
+    throw new DomainError("credentialsInvalid", "The current password is wrong.", { field });
+  }
+  await signInFailures.succeeded(core, failures);
+  return hash;
 }
 
 /** For a batch whose condition no longer holds: password or session ended while it was prepared. */
@@ -121,6 +134,7 @@ export function tellingChanged(
       address,
     }),
     mails.queueing(core, {
+      accountUuid: account.uuid,
       to: account.confirmedEmail ?? account.email,
       language: account.language,
       text: { kind: "password-changed", username: account.username, address, at: core.clock() },

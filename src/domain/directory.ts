@@ -36,7 +36,7 @@ export async function list(
   page: Page,
 ): Promise<Paged<Account>> {
   await permissions.require(core, actor, "users.read");
-  const wanted = and(matching(filter.search), activity(filter.isActive));
+  const wanted = and(isNull(accounts.erasedAt), matching(filter.search), activity(filter.isActive));
   const descending = filter.sort.startsWith("-");
   const field = filter.sort.replace(/^-/, "");
   const column = SORT_COLUMNS[USER_SORTS.find((name) => name === field) ?? "created_at"];

@@ -1,4 +1,4 @@
-import { and, asc, eq, gt, lte, or } from "drizzle-orm";
+import { and, asc, eq, gt, lte, or, sql } from "drizzle-orm";
 import type { AnySQLiteColumn, SQLiteTable } from "drizzle-orm/sqlite-core";
 import {
   accountGroups,
@@ -9,6 +9,7 @@ import {
   groups,
   invitations,
   mailedSecrets,
+  mails,
   messages,
   posts,
   reportTasks,
@@ -64,17 +65,24 @@ async function* messagesOf(core: Core, account: Account): AsyncGenerator<ExportP
     const rows = await core.db
       .select()
       .from(messages)
-      .where(
-        and(
-          gt(messages.id, from),
-          lte(messages.id, from + ENTRIES_LOOKED_THROUGH),
-          eq(messages.userId, account.id),
-        ),
-      )
+      .where(and(gt(messages.id, from), lte(messages.id, from + ENTRIES_LOOKED_THROUGH), concerning(account)))
       .orderBy(asc(messages.id));
-    yield { section: "messages", rows };
+    yield { section: "messages", rows: rows.map((row) => ownEntry(row, account)) };
     await core.sleep(0);
   }
+}
+
+/** What they said and did, and what moderators did to them. */
+const concerning = ({ id }: Account) =>
+  or(
+    eq(messages.userId, id),
+    sql`CASE ${messages.kind} WHEN 'moderation' THEN ${messages.content} ->> '$.id' = ${id} END`,
+  );
+
+/** Not who did it to them. */
+function ownEntry(entry: typeof messages.$inferSelect, { id }: Account): Record<string, unknown> {
+  const { userId, username, ...rest } = entry;
+  return userId === id ? entry : rest;
 }
 
 export type ExportPart =
@@ -111,6 +119,7 @@ const TABLES: readonly Exported[] = [
     key: mailedSecrets.hash,
     owners: [mailedSecrets.accountId],
   },
+  { section: "waitingMails", table: mails, key: mails.id, owners: [mails.accountId] },
   {
     section: "audit",
     table: auditEntries,
@@ -130,7 +139,15 @@ async function groupsOf(core: Core, account: Account): Promise<string[]> {
   return rows.map((row) => row.name);
 }
 
-const SECRET = new Set(["refreshJti", "refreshParentJti", "leaseOwner", "claims", "requestId", "hash"]);
+const SECRET = new Set([
+  "refreshJti",
+  "refreshParentJti",
+  "leaseOwner",
+  "claims",
+  "requestId",
+  "hash",
+  "sealed",
+]);
 // Of a document about somebody else the fact is one's own, the figures are not; nor who asked for one's own document.
 const OF_THE_SUBJECT = new Set(["report"]);
 const OF_THE_REQUESTER = new Set(["requestedBy"]);

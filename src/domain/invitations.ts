@@ -163,7 +163,7 @@ export function using(core: Core, { code, roleId, role, createdBy }: NamedInvita
     })
     .onConflictDoUpdate({
       target: invitations.code,
-      set: { usesLeft: sql`${invitations.usesLeft} - 1` },
+      set: { usesLeft: sql`${invitations.usesLeft} - 1`, lastUsedAt: core.clock() },
     });
   if (roleId === null) return [used];
   return [

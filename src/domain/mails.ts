@@ -7,6 +7,8 @@ import { newId } from "./ids.ts";
 import { type MailText, write } from "./mail-texts.ts";
 
 export type NewMail = {
+  /** Of the account that it is to, with which it is deleted. */
+  readonly accountUuid?: string;
   readonly to: string;
   /** BCP 47. */
   readonly language: string | null;
@@ -22,9 +24,13 @@ export class MailRefusedError extends Error {
 export function queueing(core: Core, mail: NewMail) {
   const id = newId();
   const now = core.clock();
-  return core.db
-    .insert(mails)
-    .values({ id, sealed: seal(core.settings.sealingKeys[0], id, mail), dueAt: now, createdAt: now });
+  return core.db.insert(mails).values({
+    id,
+    sealed: seal(core.settings.sealingKeys[0], id, mail),
+    dueAt: now,
+    createdAt: now,
+    accountId: sql`(SELECT id FROM accounts WHERE uuid = ${mail.accountUuid ?? null})`,
+  });
 }
 
 const CIPHER = "aes-256-gcm";

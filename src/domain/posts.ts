@@ -184,10 +184,11 @@ function changedExcerpt(excerpt: string | null | undefined, content: string | un
 
 /** With its comments. For the author or who moderates. Throws `postNotFound`, `forbidden`. */
 export async function remove(core: Core, by: By, uuid: string): Promise<void> {
-  const { post } = await get(core, by.account, uuid);
+  const { post, author } = await get(core, by.account, uuid);
   await requireAuthor(core, by.account, post.authorId);
   const removing = core.db.delete(posts).where(eq(posts.id, post.id)).returning({ id: posts.id });
-  const details = { title: post.title };
+  // By the author it is found when that one's account is erased.
+  const details = { title: post.title, author: author.uuid };
   const [removed] =
     by.account.id === post.authorId
       ? await removing

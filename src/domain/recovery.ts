@@ -64,6 +64,7 @@ async function mailReset(core: Core, account: Account, address: string): Promise
   if (inserted.length === 0) return;
   await core.db.batch([
     mails.queueing(core, {
+      accountUuid: account.uuid,
       to,
       language: account.language,
       text: { kind: "reset", username: account.username, token: secret.token, expiresAt: now + RESET_TTL_MS },
@@ -137,6 +138,7 @@ export async function reset(core: Core, token: string, password: string, address
   if (consumed.length === 0) throw invalidSecret();
   tellEnded(core);
   await mails.queueing(core, {
+    accountUuid: account.uuid,
     to: account.confirmedEmail ?? account.email,
     language: account.language,
     text: { kind: "password-changed", username: account.username, address, at: now },
@@ -162,6 +164,7 @@ export function askingToVerify(
       expiresAt: now + VERIFY_TTL_MS,
     }),
     mails.queueing(core, {
+      accountUuid: account.uuid,
       to: email,
       language: account.language,
       text: {

@@ -132,6 +132,7 @@ async function endReused(core: Core, account: Account, session: Session, address
           address,
         }),
         mails.queueing(core, {
+          accountUuid: account.uuid,
           to: account.confirmedEmail ?? account.email,
           language: account.language,
           text: { kind: "refresh-token-reused", username: account.username, address, at: now },

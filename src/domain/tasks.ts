@@ -4,6 +4,7 @@ import { prepared } from "../../db/prepare.ts";
 import { accounts, reportTasks, TASK_STATUSES } from "../../db/schema.ts";
 import { type Account, getActive, getActiveIdByUsername } from "./accounts.ts";
 import type { Core } from "./core.ts";
+import * as doomedObjects from "./doomed-objects.ts";
 import { DomainError } from "./errors.ts";
 import { isUuid, newId } from "./ids.ts";
 import type { Page, Paged } from "./paging.ts";
@@ -13,6 +14,18 @@ export { TASK_STATUSES };
 export type Task = typeof reportTasks.$inferSelect;
 
 export const documentKey = (taskId: string): string => `stats-${taskId}.pdf`;
+
+/**
+ * The statement that has the documents of these tasks (a SELECT of ids) deleted from the store; to be run in one batch
+ * with the deletion of the tasks. A worker that still makes one may yet store it.
+ */
+export const documentsDoomed = (core: Core, taskIds: SQL) =>
+  doomedObjects.dooming(
+    core,
+    sql`SELECT 'stats-' || id || '.pdf' AS key,
+      coalesce(finished_at, ${core.clock()}) + ${doomedObjects.MAY_BE_STORED_MS} AS stored_until
+      FROM report_tasks WHERE id IN (${taskIds})`,
+  );
 
 const insertTask = prepared((db) =>
   db

@@ -65,6 +65,7 @@ const BODIES: Readonly<Record<string, object | null>> = {
   "POST /api/admin/roles": { name: "role", permissions: [] },
   "POST /api/admin/tasks/{id}/retry": null,
   "POST /api/admin/users/{id}/activate": null,
+  "POST /api/admin/users/{id}/erase": null,
   "POST /api/auth/change-password": {
     current_password: PASSWORD,
     password: PASSWORD,
@@ -76,6 +77,7 @@ const BODIES: Readonly<Record<string, object | null>> = {
   "POST /api/blogs/posts": { title: "title", content: "content" },
   "POST /api/blogs/posts/{id}/comments": { content: "content" },
   "POST /api/stats/{username}": null,
+  "POST /api/users/me/erase": { password: "" },
   "POST /users/{id}/games": { role: "role", result: "win", duration: 1 },
   "POST /users/{id}/pdf": null,
   "POST /ws/create-room": { name: "room" },

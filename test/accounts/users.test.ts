@@ -623,6 +623,7 @@ describe("the export of one's own data", () => {
       "rooms",
       "invitations",
       "mailedSecrets",
+      "waitingMails",
       "audit",
     ]);
     expect(body.account).toMatchObject({ uuid: user.id, email: user.email, company: "New Corp" });

@@ -48,6 +48,25 @@ describe.each(implementations)("$name keeps the promises of a DocumentStore", ({
     expect(await store.get(newKey())).toBeNull();
   });
 
+  test("deletes an object, whose link is dead then; deleting it again is no error", async () => {
+    const [key, other] = [newKey(), newKey()];
+    await put(key, Buffer.from("gone"));
+    await put(other, Buffer.from("kept"));
+    const link = await store.link(key, 60);
+    expect((await fetch(link)).status).toBe(200);
+    await Promise.all([store.delete(key), store.delete(key)]);
+    await store.delete(key);
+    expect(await store.get(key)).toBeNull();
+    expect((await fetch(link)).status).toBe(404);
+    expect(await store.get(other)).toEqual(new Uint8Array(Buffer.from("kept")));
+    await put(key, Buffer.from("again"));
+    expect(await store.get(key)).toEqual(new Uint8Array(Buffer.from("again")));
+  });
+
+  test("deleting what never was is no error", async () => {
+    await store.delete(newKey());
+  });
+
   test("keeps one whole object when many put the same key at once", async () => {
     const key = newKey();
     const candidates = Array.from({ length: 8 }, (_, index) => new Uint8Array(200_000).fill(index + 1));
@@ -116,6 +135,7 @@ describe.each(implementations)("$name keeps the promises of a DocumentStore", ({
   ])("refuses the key %j everywhere", async (key) => {
     await expect(put(key, Buffer.from("x"))).rejects.toThrow("document key");
     await expect(store.get(key)).rejects.toThrow("document key");
+    await expect(store.delete(key)).rejects.toThrow("document key");
     await expect(store.link(key, 60)).rejects.toThrow("document key");
   });
 
@@ -154,7 +174,8 @@ async function serve(store: FileDocuments, request: Request): Promise<Response> 
   );
   if (!allowed) return new Response(null, { status: 403 });
   const headers = { "content-type": "application/pdf", "content-disposition": "inline" };
-  return new Response(await store.get(key), { headers });
+  const bytes = await store.get(key);
+  return bytes === null ? new Response(null, { status: 404 }) : new Response(bytes, { headers });
 }
 
 async function openS3(): Promise<Opened> {

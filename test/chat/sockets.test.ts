@@ -753,6 +753,21 @@ describe("a socket ends", () => {
     expect(refused.status).toBe(401);
   });
 
+  test("with 4001 when somebody erases their account; what they said is removed in front of the others", async () => {
+    const { ada, bob, id } = await meeting();
+    const { socket: adas } = await joinV1(ada, id);
+    const { socket: bobs } = await joinV1(bob, id);
+    bobs.send({ type: "message", content: "of bob" });
+    const { id: messageId } = await adas.waitForMessage("of bob");
+    const erased = await bob.call("POST", "/api/users/me/erase", { password: PASSWORD });
+    expect(erased.status).toBe(204);
+    expect(await codeOf(bobs)).toBe(4001);
+    const told = await adas.waitFor(({ type }) => type === "deleted", 8_000);
+    expect(told).toEqual({ type: "deleted", id: messageId });
+    const back = await joinV1(ada, id);
+    expect(back.welcome.history).toEqual([]);
+  }, 10_000);
+
   test("with 4003 when somebody is kicked or banned, with 4004 when the room is removed", async () => {
     const { ada, bob, eve, id } = await meeting();
     const [adas, bobs, eves] = [await ada.join(id), await bob.join(id), (await joinV1(eve, id)).socket];

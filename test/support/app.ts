@@ -3,7 +3,7 @@ import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pino from "pino";
-import { migrate, openDatabase } from "../../db/open.ts";
+import { type Db, migrate, openDatabase } from "../../db/open.ts";
 import { inProcessBus } from "../../src/adapters/bus/in-process.ts";
 import { fileDocuments } from "../../src/adapters/documents/files.ts";
 import { prometheusMetrics } from "../../src/adapters/metrics/prometheus.ts";
@@ -11,7 +11,7 @@ import { argon2Passwords } from "../../src/adapters/passwords/argon2.ts";
 import { embeddedQueue } from "../../src/adapters/queue/embedded.ts";
 import type { Topics } from "../../src/apis/chat/sockets.ts";
 import { type App, createApp, type Peer } from "../../src/app.ts";
-import type { Core, Mail, Registration } from "../../src/domain/core.ts";
+import type { Core, DocumentStore, Mail, Registration } from "../../src/domain/core.ts";
 import { createTokens, type Tokens } from "../../src/domain/tokens.ts";
 import { createAddressOf } from "../../src/http/address.ts";
 import { createOrigins } from "../../src/http/origins.ts";
@@ -63,18 +63,23 @@ export type TestAppOptions = {
   readonly limitMessages?: Core["settings"]["limitMessages"];
   readonly chatGuests?: boolean;
   readonly metricsToken?: string;
+  readonly keptMs?: Core["settings"]["keptMs"];
+  /** One that is closed with the app, instead of one in memory. */
+  readonly db?: Db;
+  /** Instead of files. */
+  readonly documents?: DocumentStore;
 };
 
 export async function startTestApp(options: TestAppOptions = {}): Promise<TestApp> {
   const directory = mkdtempSync(join(tmpdir(), "guildhall-test-"));
-  const db = await openDatabase("file::memory:");
+  const db = options.db ?? (await openDatabase("file::memory:"));
   await migrate(db);
   const logged: string[] = [];
   const log = pino({ level: "debug" }, { write: (line: string) => void logged.push(line) });
   const tokens = createTokens([JWT_SECRET]);
   const state = { now: Date.UTC(2026, 3, 14, 10, 30) };
   const clock = options.realTime === true ? Date.now : () => state.now;
-  const documents = fileDocuments({
+  const files = fileDocuments({
     directory,
     publicUrl: () => PUBLIC_URL,
     signingKeys: [JWT_SECRET],
@@ -95,6 +100,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     limitSignIns: true,
     limitMessages: options.limitMessages ?? null,
     chatGuests: options.chatGuests ?? false,
+    keptMs: options.keptMs ?? { audit: null, documents: null },
     sealingKeys: [new Uint8Array(32).fill(7)] as const,
   };
   const slept: number[] = [];
@@ -102,7 +108,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     db,
     queue,
     bus,
-    documents,
+    documents: options.documents ?? files,
     mailer,
     nudgeMails: () => {},
     passwords,
@@ -118,7 +124,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     topics: NO_TOPICS,
     origins: createOrigins({ publicUrl: PUBLIC_URL, port: 8080, allowed: options.corsOrigins ?? [] }),
     addressOf: createAddressOf(options.trustProxy ?? []),
-    verifyLink: documents.verifyLink,
+    verifyLink: files.verifyLink,
     limits: options.limits ?? null,
     metrics: { token: options.metricsToken ?? null },
   });

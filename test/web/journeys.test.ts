@@ -5,6 +5,7 @@ import type { Browser, Page } from "playwright-core";
 import {
   addressOf,
   launchChromium,
+  PASSWORD,
   signIn,
   signInHere,
   signUp,
@@ -232,6 +233,46 @@ describe.skipIf(!isThere)("in a browser", () => {
       await page.getByRole("button", { name: "Deactivate" }).waitFor();
       await signIn(other.page, "Grace Gone");
       await other.page.getByRole("heading", { name: "Hello, Grace Gone" }).waitFor();
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    "somebody deletes their account and data by keyboard, after a wrong password",
+    async () => {
+      const { page, wrongs } = ada;
+      await signUp(page, "Ada Erased");
+      await page.goto("/profile/security");
+      const opener = page.getByRole("button", { name: "Delete my account and data" });
+      await opener.focus();
+      await page.keyboard.press("Enter");
+      const dialog = page.getByRole("dialog", { name: "Delete your account and everything in it?" });
+      await dialog.getByText("Nobody can undo this").waitFor();
+      await page.keyboard.press("Escape");
+      await dialog.waitFor({ state: "hidden" });
+      await opener.and(page.locator(":focus")).waitFor();
+
+      await page.keyboard.press("Enter");
+      await dialog.getByText("Nobody can undo this").waitFor();
+      const password = dialog.getByLabel("Current password");
+      // From the button that closes it.
+      await page.keyboard.press("Tab");
+      await password.and(page.locator(":focus")).waitFor();
+      await page.keyboard.type("Wrong-Pass1");
+      await page.keyboard.press("Enter");
+      await dialog.getByRole("alert").waitFor();
+      expect(await dialog.getByRole("alert").textContent()).toContain("The current password is wrong.");
+      // The browser itself notes that an answer was 401.
+      expect(wrongs.splice(0).filter((wrong) => !/status of 401 /.test(wrong))).toEqual([]);
+
+      await password.fill(PASSWORD);
+      await page.keyboard.press("Enter");
+      await page.getByRole("link", { name: "Sign in" }).first().waitFor();
+      expect(new URL(page.url()).pathname).toBe("/");
+      await signIn(page, "Ada Erased");
+      await page.getByRole("alert").waitFor();
+      expect(wrongs.filter((wrong) => !/status of 401 /.test(wrong))).toEqual([]);
+      await signUp(page, "Ada Erased");
     },
     LIMIT_MS,
   );

@@ -50,6 +50,7 @@ describe.skipIf(!isThere)("in a browser", () => {
     [`/blog/edit/${there.post}`, "Preview"],
     ["/profile"],
     ["/profile/security"],
+    ["/profile/security", "Delete my account and data"],
     ["/admin/users"],
     ["/admin/users", "Manage: Grace Hopper"],
     ["/admin/roles"],

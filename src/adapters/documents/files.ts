@@ -63,6 +63,17 @@ export function fileDocuments(options: FileDocumentsOptions): FileDocuments {
       }
     },
 
+    async delete(key) {
+      const path = pathOf(key);
+      try {
+        await unlink(path);
+      } catch (error) {
+        if (isMissing(error)) return;
+        throw error;
+      }
+      await syncDirectory(directory);
+    },
+
     async link(key, ttlSeconds) {
       assertDocumentKey(key);
       const expires = String(Math.ceil(options.clock() / 1000 + ttlSeconds));

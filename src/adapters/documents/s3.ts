@@ -1,4 +1,5 @@
 import {
+  DeleteObjectCommand,
   GetObjectCommand,
   HeadBucketCommand,
   PutObjectCommand,
@@ -73,6 +74,19 @@ export function s3Documents(options: S3DocumentsOptions): DocumentStore {
         } catch (error) {
           if (isMissingObject(error)) return null;
           throw error;
+        }
+      });
+    },
+
+    async delete(key) {
+      assertDocumentKey(key);
+      const command = new DeleteObjectCommand({ Bucket: bucket, Key: key });
+      await call(MAX_ATTEMPTS, async (abortSignal) => {
+        try {
+          await client.send(command, { abortSignal });
+        } catch (error) {
+          // Amazon answers as if it had been there; other stores do not.
+          if (!isMissingObject(error)) throw error;
         }
       });
     },

@@ -178,6 +178,19 @@ export const putUserGroups = createRoute({
   },
 });
 
+export const eraseUser = createRoute({
+  method: "post",
+  path: "/api/admin/users/{id}/erase",
+  tags,
+  security: TOKEN,
+  summary: "Erase somebody else's account and what they left, for good; as POST /api/users/me/erase",
+  request: id,
+  responses: {
+    204: { description: "Erased; what is left elsewhere follows" },
+    ...failures(ApiError, 404, ...refusals),
+  },
+});
+
 export const activateUser = createRoute({
   method: "post",
   path: "/api/admin/users/{id}/activate",

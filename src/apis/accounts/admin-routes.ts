@@ -3,6 +3,7 @@ import * as accounts from "../../domain/accounts.ts";
 import * as audit from "../../domain/audit.ts";
 import type { Core } from "../../domain/core.ts";
 import * as directory from "../../domain/directory.ts";
+import * as erasure from "../../domain/erasure.ts";
 import * as groups from "../../domain/groups.ts";
 import * as invitations from "../../domain/invitations.ts";
 import * as roles from "../../domain/roles.ts";
@@ -100,6 +101,13 @@ export function addAdminRoutes(app: OpenAPIHono<Env>, core: Core, origins: Origi
     const user = await directory.getByUuid(core, account, c.req.valid("param").id, "users.write");
     await accounts.activate(core, account, user.id, c.env.address());
     return c.json({ id: user.uuid, is_active: true as const }, 200, NO_STORE);
+  });
+
+  app.openapi(contract.eraseUser, async function eraseUser(c) {
+    const { account } = await authenticated(core, origins, c);
+    const user = await directory.getByUuid(core, account, c.req.valid("param").id, "users.write");
+    await erasure.eraseOther(core, account, user.id, c.env.address());
+    return c.body(null, 204);
   });
 
   app.openapi(contract.listInvitations, async function listInvitations(c) {

@@ -61,6 +61,23 @@ export const exportMe = createRoute({
   },
 });
 
+export const eraseMe = createRoute({
+  method: "post",
+  path: "/api/users/me/erase",
+  tags,
+  security: TOKEN,
+  summary: "Erase your account and what you left, for good",
+  description:
+    "At once: every session ends, nobody can sign in, profile, e-mail address and names are gone, and the username is free. Within seconds, or minutes where it was much: posts with the comments under them, comments, likes, chat messages, games, and documents with their files. An account without a password (of the stats API) sends its username as `confirm` instead.",
+  request: body(
+    z.object({ password: like("SecurePassword123!").optional(), confirm: like("username").optional() }),
+  ),
+  responses: {
+    204: { description: "Erased; what is left elsewhere follows" },
+    ...failures(ApiError, 400, 401, 403, 413, 415, 429, 503),
+  },
+});
+
 export const listUsers = createRoute({
   method: "get",
   path: "/api/users",

@@ -2,6 +2,7 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import * as accounts from "../../domain/accounts.ts";
 import type { Core } from "../../domain/core.ts";
 import * as directory from "../../domain/directory.ts";
+import * as erasure from "../../domain/erasure.ts";
 import { exportOf } from "../../domain/export.ts";
 import type { Env } from "../../http/context.ts";
 import { jsonObjectStream } from "../../http/json-stream.ts";
@@ -25,6 +26,13 @@ export function addUsersRoutes(app: OpenAPIHono<Env>, core: Core, origins: Origi
       ...NO_STORE,
       "Content-Disposition": 'attachment; filename="guildhall-export.json"',
     }) as never;
+  });
+
+  app.openapi(contract.eraseMe, async function eraseMe(c) {
+    const { account, session } = await authenticated(core, origins, c);
+    const proof = { ...c.req.valid("json"), sessionId: session.id, address: c.env.address() };
+    await erasure.eraseSelf(core, account, proof);
+    return c.body(null, 204);
   });
 
   app.openapi(contract.listUsers, async function listUsers(c) {

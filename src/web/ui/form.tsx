@@ -9,6 +9,8 @@ const FailedField = createContext<Failure | null>(null);
 
 type FormProps = {
   readonly submit: string;
+  /** What it does cannot be undone. */
+  readonly isDangerous?: boolean;
   readonly save: (data: FormData, form: HTMLFormElement) => Promise<unknown>;
   readonly children: ComponentChildren;
   /** Beside the button. */
@@ -19,7 +21,16 @@ type FormProps = {
 };
 
 /** A form whose refusal stands next to the field that it concerns, else above the button. */
-export function Form({ submit, save, children, aside, onDone, label, class: name = "" }: FormProps) {
+export function Form({
+  submit,
+  isDangerous = false,
+  save,
+  children,
+  aside,
+  onDone,
+  label,
+  class: name = "",
+}: FormProps) {
   const saving = useAction(save);
   const element = useRef<HTMLFormElement>(null);
   const { failure } = saving;
@@ -39,7 +50,12 @@ export function Form({ submit, save, children, aside, onDone, label, class: name
       <FailedField.Provider value={isOfField ? failure : null}>{children}</FailedField.Provider>
       {!isOfField && <FailureNote error={failure} />}
       <div class="form-end">
-        <button type="submit" class="primary" aria-busy={saving.isRunning} disabled={saving.isRunning}>
+        <button
+          type="submit"
+          class={isDangerous ? "danger" : "primary"}
+          aria-busy={saving.isRunning}
+          disabled={saving.isRunning}
+        >
           {submit}
         </button>
         {aside}

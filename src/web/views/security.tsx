@@ -11,6 +11,7 @@ import { Confirm } from "../ui/dialog.tsx";
 import { FailureNote } from "../ui/failure.tsx";
 import { Field, Form, rawOf } from "../ui/form.tsx";
 import { Badge, Shown, Title } from "../ui/parts.tsx";
+import { EraseAccount } from "./profile/erase-account.tsx";
 import { ProfileTabs } from "./profile.tsx";
 
 export function Security() {
@@ -168,6 +169,7 @@ function ChangePassword() {
 
 function OwnData() {
   const isClosing = useSignal(false);
+  const isErasing = useSignal(false);
   const exporting = useAction(async () => {
     const file = await blobOf(await send("GET", "/api/users/me/export", { size: "transfer" }));
     const link = document.createElement("a");
@@ -193,7 +195,23 @@ function OwnData() {
         >
           {t("deactivate")}
         </button>
+        <button
+          type="button"
+          class="danger"
+          onClick={() => {
+            isErasing.value = true;
+          }}
+        >
+          {t("eraseOpen")}
+        </button>
       </div>
+      {isErasing.value && (
+        <EraseAccount
+          onClose={() => {
+            isErasing.value = false;
+          }}
+        />
+      )}
       {isClosing.value && (
         <Confirm
           title={t("deactivateTitle")}

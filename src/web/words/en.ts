@@ -228,6 +228,13 @@ export const en = {
   exportData: "Download everything that is stored about you",
   deactivate: "Close my account",
   deactivateTitle: "Close your account?",
+  eraseOpen: "Delete my account and data",
+  eraseTitle: "Delete your account and everything in it?",
+  eraseText:
+    "Your profile, posts with the comments under them, comments, chat messages, games and documents are deleted, and you are signed out everywhere. Nobody can undo this, administrators neither.",
+  eraseLeft:
+    "What stays: rooms that you made, what others wrote, and in the audit log that something was done, without your name. Download your data first if you want to keep it.",
+  erase: "Delete everything",
   deactivateText:
     "You are signed out everywhere and cannot sign in again. What you wrote stays, with your name.",
 
