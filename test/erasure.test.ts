@@ -42,7 +42,12 @@ async function place(kind: "local" | "scaled"): Promise<Place> {
   const file = join(folder, "test.db");
   if (kind === "local") {
     const directory = join(folder, "documents");
-    const options = { directory, publicUrl: () => PUBLIC_URL, signingKey: JWT_SECRET, clock: Date.now };
+    const options = {
+      directory,
+      publicUrl: () => PUBLIC_URL,
+      signingKeys: [JWT_SECRET] as const,
+      clock: Date.now,
+    };
     const another = () => openDatabase(`file:${file}`);
     return {
       file,
