@@ -71,8 +71,8 @@ async function inLab(lab: Lab, { form, seconds, kills, seed, mistake }: SoakOpti
     random: randomFrom(seed + 1),
     kills,
     durationMs: seconds * 1000 * (1 - QUIET),
+    lab,
   });
-  lab.onClose(async () => chaos.thawAll());
   for (const target of site.targets) if (!target.isUp()) await target.start();
   await addAdministrator(site);
 
