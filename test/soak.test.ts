@@ -19,7 +19,8 @@ describe("a short soak of the embedded form", () => {
 
   // The mistake is put into a copy of the source.
   test("is red when a task is acknowledged before its document is stored", async () => {
-    const { failed } = await soak({ ...SHORT, mistake: "ack-before-store" });
+    const { failed, evidence } = await soak({ ...SHORT, mistake: "ack-before-store" });
+    if (evidence !== null) await rm(evidence, { recursive: true });
     expect(failed).toContain("a task that is DONE has its document");
   }, 60_000);
 });

@@ -38,6 +38,8 @@ export type SoakResult = {
   /** The checks that found something; none: all is well. */
   readonly failed: readonly string[];
   readonly text: string;
+  /** The folder that was kept when something was found. */
+  readonly evidence: string | null;
 };
 
 const ROOT = join(import.meta.dir, "../..");
@@ -135,28 +137,24 @@ async function inLab(lab: Lab, { form, seconds, kills, seed, mistake }: SoakOpti
   checkDatabase(site, talking, findings);
 
   const failed = findings.checks();
-  const text = [
-    figures({
-      form,
-      seed,
-      record,
-      chaos,
-      all,
-      memory,
-      worstSilenceMs,
-      settled,
-      ...stored,
-      tasks: tasks.length,
-    }),
-    ...(failed.length === 0
+  const evidence = failed.length === 0 ? null : await keepEvidence(site, record, talking, findings);
+  const table = figures({
+    form,
+    seed,
+    record,
+    chaos,
+    all,
+    memory,
+    worstSilenceMs,
+    settled,
+    ...stored,
+    tasks: tasks.length,
+  });
+  const verdict =
+    evidence === null
       ? [`${form}: GREEN`]
-      : [
-          `${form}: RED`,
-          findings.text(),
-          `what was asked, heard and stored is in ${await keepEvidence(site, record, talking, findings)}`,
-        ]),
-  ].join("\n");
-  return { failed, text };
+      : [`${form}: RED`, findings.text(), `what was asked, heard and stored is in ${evidence}`];
+  return { failed, text: [table, ...verdict].join("\n"), evidence };
 }
 
 /** A put that was cut off leaves a file, which is removed when it is old. */
