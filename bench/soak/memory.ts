@@ -67,7 +67,7 @@ export function createMemoryWatch(targets: readonly Target[]): MemoryWatch {
 /**
  * A worker takes some 20 MB for its first thousand documents, and then stays (86 to 98 MB over 3,600): of that it may do
  * a half in the 80 s that are looked at in a run of ten minutes. A server goes up and down by 20 MB for each password that
- * it hashes, which the median does not see. Beside that, 1 KB kept of each of 250 requests a second is 20 MB.
+ * it hashes, which the median does not see. Beside that, 4 KB kept of each of 60 requests a second is 19 MB.
  */
 const ALLOWED_MB = 16;
 
