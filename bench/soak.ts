@@ -2,7 +2,7 @@ import { parseArgs } from "node:util";
 import { BREAKS } from "./soak/broken-tree.ts";
 import { type Form, soak } from "./soak/run.ts";
 
-const USAGE = `bun bench/soak.ts [--form embedded|scaled|both] [--seconds 600] [--kills 100] [--seed N] [--break <mistake>]
+const USAGE = `bun bench/soak.ts [--form embedded|scaled|both] [--seconds 600] [--kills 120] [--seed N] [--break <mistake>]
   mistakes: ${Object.keys(BREAKS).join(", ")}
 `;
 const FORMS: Readonly<Record<string, readonly Form[]>> = {
@@ -40,7 +40,7 @@ function read(words: readonly string[]) {
       options: {
         form: { type: "string", default: "both" },
         seconds: { ...number, default: "600" },
-        kills: { ...number, default: "100" },
+        kills: { ...number, default: "120" },
         seed: { ...number, default: String(Math.floor(Math.random() * 2 ** 31)) },
         break: { type: "string" },
       },

@@ -5,7 +5,7 @@ type Edit = { readonly file: string; readonly find: string; readonly replace: st
 
 /** Mistakes that the soak has to find: each is put into a copy of the source, never into the product. */
 export const BREAKS: Readonly<Record<string, readonly Edit[]>> = {
-  /** A task is DONE before its document is stored; the time between makes room for a kill. */
+  /** A task is DONE before its document is stored; the time between makes room for a look and for a kill. */
   "ack-before-store": [
     {
       file: "worker/produce.ts",
@@ -20,7 +20,7 @@ export const BREAKS: Readonly<Record<string, readonly Edit[]>> = {
       replace: `    const sha256 = createHash("sha256").update(bytes).digest("hex");
     completing();
     if (!(await tasks.complete(core, task, owner, { bytes: bytes.length, sha256 }))) throw new LeaseLost();
-    await core.sleep(100);
+    await core.sleep(2_000);
     await core.documents.put(tasks.documentKey(task.id), bytes, "application/pdf");
 `,
     },

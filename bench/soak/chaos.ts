@@ -1,3 +1,4 @@
+import type { Lab } from "../lab.ts";
 import type { Target } from "./target.ts";
 
 export type Harm = "kill" | "stop" | "freeze";
@@ -5,8 +6,6 @@ export type Harm = "kill" | "stop" | "freeze";
 export interface Chaos {
   /** Does harm until all is done or the time is over; resolves when everything is up again. */
   run(): Promise<void>;
-  /** Lets go on what stands still: only then it hears that it is to end. */
-  thawAll(): void;
   /** How often what was done to whom, in the form `kill server`. */
   counts(): ReadonlyMap<string, number>;
   total(harm: Harm): number;
@@ -18,6 +17,7 @@ export type ChaosOptions = {
   /** SIGKILLs. Of stops and freezes there come a quarter as many each. */
   readonly kills: number;
   readonly durationMs: number;
+  readonly lab: Lab;
 };
 
 // Short enough that a document's five tries outlast what the store is away.
@@ -29,10 +29,9 @@ const STOPS_PER_KILL = 0.25;
 const LOOK_MS = 25;
 
 /** Kills, stops and freezes by chance; each is started again, while others may already be done harm to. */
-export function createChaos({ targets, random, kills, durationMs }: ChaosOptions): Chaos {
+export function createChaos({ targets, random, kills, durationMs, lab }: ChaosOptions): Chaos {
   const counts = new Map<string, number>();
   const totals: Record<Harm, number> = { kill: 0, stop: 0, freeze: 0 };
-  const frozen = new Set<Target>();
   const busy = new Set<Target>();
 
   function plan(): Harm[] {
@@ -64,11 +63,11 @@ export function createChaos({ targets, random, kills, durationMs }: ChaosOptions
     const name = `${harm} ${target.name}`;
     counts.set(name, (counts.get(name) ?? 0) + 1);
     if (harm === "freeze") {
-      frozen.add(target);
+      // Only then it hears that it is to end, should that come first.
+      lab.onClose(async () => target.thaw());
       await target.freeze();
       await Bun.sleep(SHORTEST_FREEZE_MS + random() * (LONGEST_FREEZE_MS - SHORTEST_FREEZE_MS));
       target.thaw();
-      frozen.delete(target);
       return;
     }
     await (harm === "kill" ? target.kill() : target.stop());
@@ -100,9 +99,6 @@ export function createChaos({ targets, random, kills, durationMs }: ChaosOptions
         under.push(done);
       }
       await Promise.all(under);
-    },
-    thawAll() {
-      for (const target of frozen) target.thaw();
     },
     counts: () => counts,
     total: (harm) => totals[harm],

@@ -1,16 +1,16 @@
-import { copyFile, mkdir, mkdtemp } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { randomFrom } from "../../test/support/random.ts";
 import { closeOnSignal, createLab, type Lab } from "../lab.ts";
 import { brokenTree } from "./broken-tree.ts";
 import { createCaller } from "./caller.ts";
-import { type Chaos, createChaos } from "./chaos.ts";
+import { createChaos } from "./chaos.ts";
 import { checkDocuments } from "./document-check.ts";
 import { embeddedSite } from "./embedded-site.ts";
+import { keepEvidence } from "./evidence.ts";
+import { figures } from "./figures.ts";
 import { createFindings, type Findings } from "./findings.ts";
-import { createMemoryWatch, type MemoryWatch } from "./memory.ts";
-import { type CallRecord, createCallRecord } from "./record.ts";
+import { createMemoryWatch } from "./memory.ts";
+import { createCallRecord } from "./record.ts";
 import { scaledSite } from "./scaled-site.ts";
 import { addAdministrator, type Settled, settle } from "./settling.ts";
 import type { Site } from "./site.ts";
@@ -38,6 +38,8 @@ export type SoakResult = {
   /** The checks that found something; none: all is well. */
   readonly failed: readonly string[];
   readonly text: string;
+  /** The folder that was kept when something was found. */
+  readonly evidence: string | null;
 };
 
 const ROOT = join(import.meta.dir, "../..");
@@ -71,8 +73,8 @@ async function inLab(lab: Lab, { form, seconds, kills, seed, mistake }: SoakOpti
     random: randomFrom(seed + 1),
     kills,
     durationMs: seconds * 1000 * (1 - QUIET),
+    lab,
   });
-  lab.onClose(async () => chaos.thawAll());
   for (const target of site.targets) if (!target.isUp()) await target.start();
   await addAdministrator(site);
 
@@ -135,28 +137,24 @@ async function inLab(lab: Lab, { form, seconds, kills, seed, mistake }: SoakOpti
   checkDatabase(site, talking, findings);
 
   const failed = findings.checks();
-  const text = [
-    figures({
-      form,
-      seed,
-      record,
-      chaos,
-      all,
-      memory,
-      worstSilenceMs,
-      settled,
-      ...stored,
-      tasks: tasks.length,
-    }),
-    ...(failed.length === 0
+  const evidence = failed.length === 0 ? null : await keepEvidence(site, record, talking, findings);
+  const table = figures({
+    form,
+    seed,
+    record,
+    chaos,
+    all,
+    memory,
+    worstSilenceMs,
+    settled,
+    ...stored,
+    tasks: tasks.length,
+  });
+  const verdict =
+    evidence === null
       ? [`${form}: GREEN`]
-      : [
-          `${form}: RED`,
-          findings.text(),
-          `what was asked, heard and stored is in ${await kept(site, record, talking, findings)}`,
-        ]),
-  ].join("\n");
-  return { failed, text };
+      : [`${form}: RED`, findings.text(), `what was asked, heard and stored is in ${evidence}`];
+  return { failed, text: [table, ...verdict].join("\n"), evidence };
 }
 
 /** A put that was cut off leaves a file, which is removed when it is old. */
@@ -181,81 +179,4 @@ function checkDatabase(site: Site, talking: ChatTraffic, findings: Findings): vo
       WHERE coalesce(session_count, 0) <> (SELECT count(*) FROM games WHERE games.account_id = accounts.id)`);
     if (wrong > 0) findings.add("counters are the sum of the games", `of ${wrong} accounts they are not`);
   });
-}
-
-/** Copies what is needed for finding the cause to a folder that stays. */
-async function kept(
-  site: Site,
-  record: CallRecord,
-  talking: ChatTraffic,
-  findings: Findings,
-): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), "guildhall-soak-red-"));
-  await Bun.write(join(folder, "requests.txt"), record.text());
-  await Bun.write(join(folder, "heard.txt"), talking.text());
-  await Bun.write(join(folder, "findings.txt"), findings.text());
-  await mkdir(join(folder, "output"));
-  for (const { name, output } of site.targets) {
-    await Bun.write(join(folder, "output", `${name}.txt`), await output().catch(() => ""));
-  }
-  for (const ending of ["", "-wal"]) {
-    const path = site.databaseFile + ending;
-    await copyFile(path, join(folder, basename(path))).catch(() => {});
-  }
-  return folder;
-}
-
-type Figures = {
-  readonly form: Form;
-  readonly seed: number;
-  readonly record: CallRecord;
-  readonly chaos: Chaos;
-  readonly all: Readonly<Record<string, Traffic>>;
-  readonly memory: MemoryWatch;
-  readonly worstSilenceMs: number;
-  readonly settled: Settled;
-  readonly tasks: number;
-  readonly documents: number;
-};
-
-function figures({
-  form,
-  seed,
-  record,
-  chaos,
-  all,
-  memory,
-  worstSilenceMs,
-  settled,
-  tasks,
-  documents,
-}: Figures): string {
-  const { answered, unknown, refused } = record.counts();
-  const list = (of: Iterable<readonly [string, unknown]>) =>
-    [...of].map(([name, value]) => `${name} ${value}`).join(", ");
-  const rows: [string, string][] = [
-    ["form, seed", `${form}, ${seed}`],
-    ["requests", `${answered} answered, ${unknown} unknown, ${refused} not taken`],
-    ["unknown because of", list(record.reasons())],
-    ["killed, stopped, frozen", `${chaos.total("kill")}, ${chaos.total("stop")}, ${chaos.total("freeze")}`],
-    ["each", list([...chaos.counts()].sort())],
-    ["worst silence", `${(worstSilenceMs / 1000).toFixed(1)} s`],
-    ["tasks, documents", `${tasks}, ${documents}, ${settled.retried} tried again by an administrator`],
-    ["at rest after", `${(settled.ms / 1000).toFixed(1)} s, waited last for: ${settled.last}`],
-    ...Object.entries(all).map(([name, traffic]): [string, string] => [
-      name,
-      list(Object.entries(traffic.figures())),
-    ]),
-    [
-      "memory",
-      list(
-        [...memory.figures()].map(([name, { from, to }]) => [
-          name,
-          `${from.toFixed(0)} to ${to.toFixed(0)} MB`,
-        ]),
-      ) || "too short to tell",
-    ],
-  ];
-  const width = Math.max(...rows.map(([name]) => name.length));
-  return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join("\n");
 }

@@ -1,5 +1,5 @@
 import { Database } from "bun:sqlite";
-import type { StoredRoom } from "./traffic/chat.ts";
+import type { StoredRoom } from "./traffic/chat-scene.ts";
 
 export type StoredTask = {
   readonly id: string;

@@ -8,7 +8,8 @@ import {
   type Told,
   type Visitor,
 } from "../../../test/support/chat-history.ts";
-import { createWrites, type Writes } from "../writes.ts";
+import { createWrites } from "../writes.ts";
+import { checkHistory, compareWithLog, newScene, type Scene, type StoredRoom } from "./chat-scene.ts";
 import { again, oneOf, type Traffic, type World } from "./traffic.ts";
 
 const ROOMS = [1, "lobby", "Room_3-x"] as const;
@@ -30,28 +31,6 @@ const MAX_UNANSWERED = 6;
 // The connection is lost; the server stops, cannot read, finds us too slow; somebody kicked us.
 const RETURNING: ReadonlySet<number> = new Set([1001, 1006, 1012, 1013, 4003]);
 const THE_END = "the end";
-
-/** What was said and heard in one room. */
-type Scene = {
-  readonly room: (typeof ROOMS)[number];
-  readonly followers: Follower[];
-  readonly plain: Visitor[];
-  /** What was said, with the visit in which it was sent for the first time; -1 where it was sent more than once. */
-  readonly said: Map<string, number>;
-  /** What was sent once and refused, so that it must not be there. */
-  readonly refused: Set<string>;
-  /** What REST answered, by content. */
-  readonly answered: Map<string, Told>;
-  /** Whether they were deleted, by id; of others nobody tried to. */
-  readonly deleted: Map<number, Writes<boolean>>;
-};
-
-/** What the log of the database says of one room. */
-export type StoredRoom = {
-  readonly key: string;
-  /** All messages by id, those that were removed without their content. */
-  readonly messages: ReadonlyMap<number, { readonly content: string; readonly isRemoved: boolean }>;
-};
 
 export type ChatTraffic = Traffic & {
   /** After `check`, when the database can be looked at. */
@@ -76,15 +55,7 @@ export function chat(world: World): ChatTraffic {
     mutes: 0,
     kicks: 0,
   };
-  const scenes: Scene[] = ROOMS.map((room) => ({
-    room,
-    followers: [],
-    plain: [],
-    said: new Map(),
-    refused: new Set(),
-    answered: new Map(),
-    deleted: new Map(),
-  }));
+  const scenes = ROOMS.map(newScene);
   const visitors: Visitor[] = [];
   let host: ChatUser | undefined;
 
@@ -263,83 +234,6 @@ export function chat(world: World): ChatTraffic {
     }
   }
 
-  const place = (scene: Scene, what: string) => `${what} in ${scene.room}`;
-
-  function checkHistory(scene: Scene, history: readonly Told[]): void {
-    const ids = history.map(({ id }) => id);
-    if (
-      !Bun.deepEquals(
-        ids,
-        [...new Set(ids)].sort((a, b) => a - b),
-      )
-    ) {
-      findings.add("ids of messages are unique and grow", place(scene, "the history"));
-    }
-    const stored = new Map<string, number>();
-    for (const { id, content } of history) {
-      if (stored.has(content)) findings.add("a message is stored once", place(scene, content));
-      stored.set(content, id);
-      if (!scene.said.has(content)) findings.add("nothing is there that nobody wrote", place(scene, content));
-      if (scene.deleted.get(id)?.possible().includes(false) === false) {
-        findings.add("what was deleted is gone", place(scene, `${id} ${content}`));
-      }
-    }
-    for (const content of scene.refused) {
-      if (stored.has(content)) findings.add("what was refused is not stored", place(scene, content));
-    }
-    const contents = new Map(history.map(({ id, content }) => [id, content]));
-    const mayBeGone = (id: number) => scene.deleted.get(id)?.possible().includes(true) === true;
-    const expectStored = (who: string, id: number, content: string) => {
-      const found = contents.get(id);
-      if (found === content || (found === undefined && mayBeGone(id))) return;
-      const instead = found === undefined ? "nothing" : `"${found}"`;
-      findings.add(
-        "whatever anybody was told is stored",
-        place(scene, `${who}: ${id} "${content}", there is ${instead}`),
-      );
-    };
-    for (const visitor of [...scene.followers, ...scene.plain]) {
-      const who = visitor.user.username;
-      for (const { id, content } of visitor.told.values()) expectStored(who, id, content);
-      for (const flaw of visitor.flaws)
-        findings.add("nobody hears a gap, a double or disorder", place(scene, `${who}: ${flaw}`));
-    }
-    for (const [content, { id }] of scene.answered) expectStored("the answer of REST", id, content);
-    for (const follower of scene.followers) {
-      const who = follower.user.username;
-      for (const [content, id] of follower.answered) expectStored(`the answer to ${who}`, id, content);
-      for (const id of ids) {
-        if (!follower.told.has(id)) {
-          findings.add("nobody hears a gap, a double or disorder", place(scene, `${who} never heard ${id}`));
-        }
-      }
-    }
-  }
-
-  function compareScene(scene: Scene, { messages }: StoredRoom): void {
-    const ids = [...messages.keys()].sort((a, b) => a - b);
-    for (const follower of scene.followers) {
-      const notices = new Set(follower.notices);
-      for (const id of follower.told.keys()) {
-        if (messages.get(id)?.isRemoved === true && !notices.has(`deleted ${id}`)) {
-          findings.add(
-            "everybody hears what was deleted",
-            place(scene, `${follower.user.username} did not hear of ${id}`),
-          );
-        }
-      }
-    }
-    for (const { visits, user } of scene.plain) {
-      for (const visit of visits) {
-        const from = visit[0] === undefined ? 0 : ids.indexOf(visit[0]);
-        // Nothing is missing between the first and the last that one connection was told.
-        if (!Bun.deepEquals(visit, ids.slice(from, from + visit.length))) {
-          findings.add("nobody hears a gap, a double or disorder", place(scene, `${user.username}, plain`));
-        }
-      }
-    }
-  }
-
   return {
     async run() {
       const owner = await signUp("host");
@@ -352,14 +246,14 @@ export function chat(world: World): ChatTraffic {
       const owner = host;
       if (owner === undefined) return;
       await Promise.all(scenes.map((scene) => settle(scene, owner)));
-      for (const scene of scenes) checkHistory(scene, await historyOf(scene, owner));
+      for (const scene of scenes) checkHistory(scene, await historyOf(scene, owner), findings);
     },
     compare(stored) {
       for (const scene of scenes) {
         const found = stored.find(({ key }) => key === String(scene.room));
         if (found === undefined)
           findings.add("whatever anybody was told is stored", `the room ${scene.room}`);
-        else compareScene(scene, found);
+        else compareWithLog(scene, found, findings);
       }
     },
     async close() {

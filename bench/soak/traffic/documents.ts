@@ -1,7 +1,7 @@
 import type { Player } from "./players.ts";
 import { again, oneOf, type Traffic, type World } from "./traffic.ts";
 
-const ASKING = 2;
+const ASKING = 3;
 const PAUSE_MS = 350;
 const LOOK_MS = 40;
 // How long one is followed; what takes longer is looked at when all is over.
@@ -31,7 +31,7 @@ export function documents(
     if (accepted.has(id)) findings.add("every task has an id of its own", id);
     accepted.add(id);
     counts.accepted += 1;
-    if (random() < 0.4) await follow(player, id);
+    if (random() < 0.7) await follow(player, id);
   }
 
   async function askForPlayer(player: Player): Promise<void> {
