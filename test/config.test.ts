@@ -141,6 +141,19 @@ describe("RATE_LIMIT_MESSAGES", () => {
   });
 });
 
+describe("DRAIN_SECONDS", () => {
+  test("is none, or up to five", () => {
+    const drainOf = (env: Record<string, string>) => loadSettings({}, env).config.drainMs;
+    expect([drainOf({}), drainOf({ DRAIN_SECONDS: "2.5" }), drainOf({ DRAIN_SECONDS: "5" })]).toEqual([
+      0, 2_500, 5_000,
+    ]);
+  });
+
+  test.each(["-1", "6", "long"])("%s is a problem of the settings", (text) => {
+    expect(problemsOf({ DRAIN_SECONDS: text })).toHaveLength(1);
+  });
+});
+
 describe("S3_REGION", () => {
   const before = process.env.AWS_REGION;
   let restore: () => void;

@@ -5,7 +5,7 @@ type Asked<Value> = PromiseWithResolvers<Value | null>;
 type Reading<Value> = { readonly waiting: Map<string, Asked<Value>>; running: number; comes: boolean };
 
 // Of the requests that the database's server is sent at a time: others need theirs too.
-const MAX_RUNNING = 8;
+const MAX_RUNNING = 4;
 const MAX_TOGETHER = 256;
 const MAX_WAITING = 20_000;
 const RETRY_SECONDS = 1;

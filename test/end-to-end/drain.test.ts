@@ -100,6 +100,10 @@ test("a request that is being sent when the port closes is answered, and streams
       `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body.slice(0, 5)}`,
   );
 
+  await new Promise((resolve) => slow.once("connect", resolve));
+  // By then what was sent before has been read.
+  await server.call("GET", "/healthz");
+
   const end = server.stop();
   // A stream that is cut off rejects instead.
   expect(await streamed).toContain('"status":"PENDING"');

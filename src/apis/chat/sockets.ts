@@ -182,9 +182,10 @@ class Socket implements Connection {
     try {
       this.#seat = this.#hub.join(this, access, since);
     } catch (error) {
-      // The last free place was taken between the check and the opening.
+      // The last free place was taken between the check and the opening, or the word to end came.
       if (!(error instanceof DomainError)) throw error;
-      this.#end(1008, error.message);
+      if (error.code === "unavailable") this.close("restarting");
+      else this.#end(1008, error.message);
     }
   }
 
