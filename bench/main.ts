@@ -12,6 +12,7 @@ import { documentLatency } from "./measures/document-latency.ts";
 import { firstView } from "./measures/first-view.ts";
 import { idleMemory } from "./measures/idle-memory.ts";
 import type { Measure } from "./measures/measure.ts";
+import { nodes } from "./measures/nodes.ts";
 import { profileReads } from "./measures/profile-reads.ts";
 import { readsBesideDocuments } from "./measures/reads-beside-documents.ts";
 import { rendering } from "./measures/rendering.ts";
@@ -33,6 +34,7 @@ const MEASURES: Readonly<Record<string, Measure>> = {
   "chat-abuse": chatAbuse,
   "document-latency": documentLatency,
   "reads-beside-documents": readsBesideDocuments,
+  nodes,
   "cold-start": coldStart,
   "idle-memory": idleMemory,
   "first-view": firstView,

@@ -20,6 +20,9 @@ export type GroupLimits = {
   readonly busyDeadlineMs: number;
 };
 
+/** Told of each commit: how many write units shared it, and how long it took from its first statement on. */
+export type OnCommit = (units: number, seconds: number) => void;
+
 type Unit = {
   readonly queries: readonly Write[];
   readonly isBatch: boolean;
@@ -55,6 +58,7 @@ export class GroupCommit {
     readonly database: Database,
     readonly statements: StatementCache,
     readonly limits: GroupLimits,
+    readonly onCommit: OnCommit = () => {},
   ) {
     this.#begin = database.prepare("BEGIN IMMEDIATE");
     this.#commit = database.prepare("COMMIT");
@@ -126,6 +130,7 @@ export class GroupCommit {
   }
 
   #runGroup(units: Unit[]): void {
+    const startedAt = performance.now();
     try {
       for (const unit of units) this.#run(unit);
       this.#commit.run();
@@ -136,6 +141,7 @@ export class GroupCommit {
     }
     this.#commits++;
     this.#writes += units.length;
+    this.onCommit(units.length, (performance.now() - startedAt) / 1000);
     for (const { outcome, resolve, reject } of units) {
       if (outcome === null) reject(new Error("A write was not run."));
       else if ("rows" in outcome) resolve(outcome.rows);

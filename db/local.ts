@@ -1,7 +1,7 @@
 import { Database } from "bun:sqlite";
 import { type Connection, type Method, type Query, type Result, type Row, shaped } from "./connection.ts";
 import { DatabaseError } from "./errors.ts";
-import { GroupCommit, type GroupLimits, type Write } from "./group-commit.ts";
+import { GroupCommit, type GroupLimits, type OnCommit, type Write } from "./group-commit.ts";
 import { isBusy, normalised } from "./sqlite-failure.ts";
 import { StatementCache } from "./statements.ts";
 import { assertBindable } from "./values.ts";
@@ -14,11 +14,15 @@ const DEFAULT_LIMITS: GroupLimits = { groupUnits: 256, queuedUnits: 20_000, busy
  * One connection to a database file or to memory. Reads run at once; writes share commits and are durable when
  * their promise resolves. As no transaction outlives a turn of the event loop, no read sees uncommitted rows.
  */
-export async function openLocal(path: string, options: Partial<GroupLimits>): Promise<Connection> {
+export async function openLocal(
+  path: string,
+  options: Partial<GroupLimits>,
+  onCommit?: OnCommit,
+): Promise<Connection> {
   const limits = { ...DEFAULT_LIMITS, ...options };
   const database = await openFile(path, limits.busyDeadlineMs);
   const statements = new StatementCache(database, CACHED_STATEMENTS);
-  const groups = new GroupCommit(database, statements, limits);
+  const groups = new GroupCommit(database, statements, limits, onCommit);
   const readDataVersion = database.prepare("PRAGMA data_version");
   const begin = database.prepare("BEGIN");
   const end = database.prepare("COMMIT");

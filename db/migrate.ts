@@ -3,7 +3,9 @@ import { asDatabaseError } from "./errors.ts";
 import first from "./migrations/0000_first.sql" with { type: "text" };
 import accountsAndBlog from "./migrations/0001_accounts_and_blog.sql" with { type: "text" };
 import chat from "./migrations/0002_chat.sql" with { type: "text" };
+import operations from "./migrations/0003_operations.sql" with { type: "text" };
 import type { Db } from "./open.ts";
+import { isBusy } from "./sqlite-failure.ts";
 
 export type Migration = { readonly name: string; readonly sql: string };
 
@@ -12,23 +14,42 @@ export const MIGRATIONS: readonly Migration[] = [
   { name: "0000_first", sql: first },
   { name: "0001_accounts_and_blog", sql: accountsAndBlog },
   { name: "0002_chat", sql: chat },
+  { name: "0003_operations", sql: operations },
 ];
 
 const TABLE = sql.raw("schema_migrations");
 
+const LOOK_AGAIN_MS = 250;
+// A migration of millions of rows takes minutes, and the others wait for the one who does it.
+const PATIENCE_MS = 15 * 60_000;
+
 /**
  * Brings the database to this program's schema and answers the names of what it applied. Each migration is one
  * transaction that begins with its own row, so of two processes that start together one applies it and the other
- * finds it applied. Refuses a database that a newer program has written.
+ * waits, and finds it applied. Refuses a database that a newer program has written. `onWait` is called once, when it
+ * has to wait.
  */
-export async function migrate(db: Db, migrations: readonly Migration[] = MIGRATIONS): Promise<string[]> {
+export async function migrate(
+  db: Db,
+  migrations: readonly Migration[] = MIGRATIONS,
+  onWait: () => void = () => {},
+): Promise<string[]> {
   const applied: string[] = [];
+  const end = performance.now() + PATIENCE_MS;
+  let isWaiting = false;
   for (;;) {
-    const names = await appliedNames(db);
-    refuseUnknown(names, migrations);
-    const next = migrations[names.length];
-    if (next === undefined) return applied;
-    if (await apply(db, names.length, next)) applied.push(next.name);
+    try {
+      const names = await appliedNames(db);
+      refuseUnknown(names, migrations);
+      const next = migrations[names.length];
+      if (next === undefined) return applied;
+      if (await apply(db, names.length, next)) applied.push(next.name);
+    } catch (error) {
+      if (!mayPass(error) || performance.now() > end) throw error;
+      if (!isWaiting) onWait();
+      isWaiting = true;
+      await Bun.sleep(LOOK_AGAIN_MS);
+    }
   }
 }
 
@@ -39,6 +60,12 @@ export async function migrationState(db: Db): Promise<MigrationState> {
   const applied = await appliedNames(db);
   refuseUnknown(applied, MIGRATIONS);
   return { applied, missing: MIGRATIONS.slice(applied.length).map(({ name }) => name) };
+}
+
+/** Another process writes, or it is not known whether ours was written: the next look tells. */
+function mayPass(error: unknown): boolean {
+  const failure = asDatabaseError(error);
+  return failure?.kind === "busy" || failure?.kind === "unknownOutcome" || isBusy(failure?.cause);
 }
 
 async function appliedNames(db: Db): Promise<string[]> {

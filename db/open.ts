@@ -1,6 +1,6 @@
 import { drizzle, type SqliteRemoteDatabase } from "drizzle-orm/sqlite-proxy";
 import type { Connection } from "./connection.ts";
-import type { GroupLimits } from "./group-commit.ts";
+import type { GroupLimits, OnCommit } from "./group-commit.ts";
 import { openLocal } from "./local.ts";
 import type { RemoteLimits } from "./remote.ts";
 import * as schema from "./schema.ts";
@@ -17,6 +17,7 @@ export type OpenOptions = {
   /** For remote databases. */
   readonly authToken?: string | undefined;
   readonly limits?: Partial<GroupLimits & RemoteLimits>;
+  readonly onCommit?: OnCommit;
 };
 
 /**
@@ -28,9 +29,9 @@ export async function openDatabase(url: string, options: OpenOptions = {}): Prom
   const limits = options.limits ?? {};
   const connection =
     location.kind === "local"
-      ? await openLocal(location.path, limits)
+      ? await openLocal(location.path, limits, options.onCommit)
       : // Loaded where it is used: its client is a good part of the start's time.
-        (await import("./remote.ts")).openRemote(location.url, options.authToken, limits);
+        (await import("./remote.ts")).openRemote(location.url, options.authToken, limits, options.onCommit);
   const { query, batch, ...members } = connection;
   return Object.assign(drizzle(query, batch, { schema }), members);
 }

@@ -1,6 +1,7 @@
 import { createClient, type InStatement, LibsqlError, type ResultSet } from "@libsql/client/http";
 import { type Connection, type Query, type Result, type Row, shaped } from "./connection.ts";
 import { asDatabaseError, DatabaseError, fromSqlite } from "./errors.ts";
+import type { OnCommit } from "./group-commit.ts";
 import { boundedFetch } from "./remote-fetch.ts";
 import { Slots } from "./slots.ts";
 import { StatementKinds } from "./statement-kinds.ts";
@@ -22,6 +23,7 @@ export function openRemote(
   url: string,
   authToken: string | undefined,
   options: Partial<RemoteLimits>,
+  onCommit: OnCommit = () => {},
 ): Connection {
   const limits = { ...DEFAULT_LIMITS, ...options };
   const client = createClient({
@@ -44,8 +46,10 @@ export function openRemote(
       return await slots.run(() => retried(() => send(true), limits.remoteTimeoutMs));
     }
     counts.writes++;
+    const startedAt = performance.now();
     const result = await slots.run(() => send(false)).catch(failed);
     counts.commits++;
+    onCommit(1, (performance.now() - startedAt) / 1000);
     return result;
   }
 

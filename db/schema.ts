@@ -98,6 +98,7 @@ export const sessions = sqliteTable(
     index("sessions_account").on(table.accountId),
     // What every node looks through for sessions that have just ended.
     index("sessions_revoked").on(table.revokedAt).where(sql`revoked_at IS NOT NULL`),
+    index("sessions_expires").on(table.expiresAt),
   ],
 );
 
@@ -236,6 +237,7 @@ export const auditEntries = sqliteTable(
   (table) => [
     index("audit_entries_actor").on(table.actorId, table.id),
     index("audit_entries_action").on(table.action, table.id),
+    index("audit_entries_target").on(table.target, table.id).where(sql`target IS NOT NULL`),
   ],
 );
 
@@ -405,6 +407,10 @@ export const reportTasks = sqliteTable(
     dueAt: integer("due_at").notNull(),
     leaseOwner: text("lease_owner"),
     attempts: integer("attempts").notNull().default(0),
+    /** How often it was claimed; only ever grows, so that a lease is told from every other of the same owner. */
+    claims: integer("claims").notNull().default(0),
+    /** The request that asked for it, for the worker's log. */
+    requestId: text("request_id"),
     /** The figures as first read (JSON), so that every rendering gives the same bytes. */
     report: text("report"),
     error: text("error"),

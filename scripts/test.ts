@@ -11,12 +11,29 @@ async function run(...command: string[]): Promise<number> {
     .exited;
 }
 
+const FAILURE = /<testcase name="([^"]*)"[^>]*>\s*<failure[^>]*>([^<]*)<\/failure>/g;
+const ENTITIES: Readonly<Record<string, string>> = {
+  lt: "<",
+  gt: ">",
+  amp: "&",
+  quot: '"',
+  apos: "'",
+  "#10": "\n",
+};
+const plain = (text: string): string =>
+  text.replace(/&([a-z]+|#10);/g, (whole, name) => ENTITIES[name] ?? whole);
+
 const checked = await run("scripts/check.ts");
 const tested = await run("test", "--reporter=junit", `--reporter-outfile=${report}`);
 const xml = await readFile(report, "utf8").catch(() => "");
 const [summary = ""] = /<testsuites [^>]*>/.exec(xml) ?? [];
 const count = (name: string) => Number(new RegExp(`\\b${name}="(\\d+)"`).exec(summary)?.[1] ?? 0);
 await rm(folder, { recursive: true, force: true });
+
+// Once more at the end: above, they are far apart.
+for (const [, test = "", why = ""] of xml.matchAll(FAILURE)) {
+  process.stdout.write(`\nFAILED ${plain(test)}\n${plain(why).trim()}\n`);
+}
 
 const skipped = count("skipped");
 const failedTests = count("failures") + count("errors");

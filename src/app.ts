@@ -20,12 +20,14 @@ import type { Env, RequestInfo, Upgrade } from "./http/context.ts";
 import { serveDocs } from "./http/docs.ts";
 import { serveDocument } from "./http/documents.ts";
 import { createFairTurns } from "./http/fair-turns.ts";
-import { readiness } from "./http/health.ts";
+import { readiness, takesRequests } from "./http/health.ts";
 import { MAX_BODY_BYTES } from "./http/input.ts";
+import { type MetricsAccess, serveMetrics } from "./http/metrics.ts";
 import type { Origins } from "./http/origins.ts";
 import { servePage } from "./http/pages.ts";
 import { createRateLimiter, type Limits, type Verdict } from "./http/rate-limit.ts";
 import { requestId } from "./http/request-id.ts";
+import { routeNames, UNMATCHED } from "./http/route-names.ts";
 import { subjectOf } from "./http/token.ts";
 import { type RequestLog, requestLogOf } from "./log.ts";
 import { openApiDocument } from "./openapi.ts";
@@ -43,6 +45,7 @@ export type AppOptions = {
   readonly logRequest?: RequestLog;
   /** True once the process has been told to end. */
   readonly isStopping?: () => boolean;
+  readonly metrics?: MetricsAccess;
 };
 
 const BUCKETS: Readonly<Record<string, keyof Limits>> = {
@@ -62,7 +65,7 @@ const tooMany = (retryAfterSeconds: number) =>
     retryAfterSeconds,
   });
 
-const OUTSIDE = /^\/(healthz|readyz|openapi\.json|docs(\/.*)?|documents\/.+|assets\/.+)$/;
+const OUTSIDE = /^\/(healthz|readyz(\/self)?|metrics|openapi\.json|docs(\/.*)?|documents\/.+|assets\/.+)$/;
 
 const CHAT_ACCOUNTS = /^\/api\/users\/(signup|signin|logout)$/;
 
@@ -84,42 +87,52 @@ export type App = {
   readonly sockets: Pick<Sockets, "open" | "message" | "close">;
   /** Begins to look for what other nodes do. Call it before sockets are opened. */
   start(): Promise<void>;
-  /** Closes all sockets. */
-  closeSockets(): Promise<void>;
+  /** Ends streams and closes all sockets, spread over so long. */
+  closeSockets(withinMs?: number): Promise<void>;
   /** Stores what is written in batches. Call it when no request is running any more, before the database closes. */
   close(): Promise<void>;
 };
 
 type Api = {
+  readonly name: string;
   readonly app: Hono<Env>;
   /** How this API spells a failure, also of requests that do not reach it. */
   readonly errors: ErrorHandler<Env>;
+  readonly routeOf: ReturnType<typeof routeNames>;
 };
 
 type Parts = {
   readonly origins: Origins;
   readonly views: PostViews;
   readonly sockets: Sockets;
-  readonly isStopping: () => boolean;
+  readonly isLeaving: () => boolean;
 };
 
-function createApis(core: Core, { origins, views, sockets, isStopping }: Parts) {
+function createApis(core: Core, { origins, views, sockets, isLeaving }: Parts) {
+  const api = (name: string, app: Hono<Env>, errors: ErrorHandler<Env>): Api => ({
+    name,
+    app,
+    errors,
+    routeOf: routeNames(app),
+  });
   return {
-    accounts: { app: createAccountsApi(core, origins, views), errors: apiErrors(core.log) },
-    stats: { app: createStatsApi(core, origins, isStopping), errors: apiErrors(core.log) },
-    players: { app: createPlayersApi(core, origins), errors: playersErrors(core.log) },
-    cabinet: { app: createCabinetApi(core, origins), errors: cabinetErrors(core.log) },
-    chat: { app: createChatApi(core, origins, sockets), errors: chatErrors(core.log) },
-  } as const satisfies Record<string, Api>;
+    accounts: api("accounts", createAccountsApi(core, origins, views), apiErrors(core.log)),
+    stats: api("stats", createStatsApi(core, origins, isLeaving), apiErrors(core.log)),
+    players: api("players", createPlayersApi(core, origins), playersErrors(core.log)),
+    cabinet: api("cabinet", createCabinetApi(core, origins), cabinetErrors(core.log)),
+    chat: api("chat", createChatApi(core, origins, sockets), chatErrors(core.log)),
+  };
 }
 
 /** The map: which API answers which request. Chosen before anything else, so failures come out in its dialect. */
 export function createApp(options: AppOptions): App {
   const { core, origins, addressOf, verifyLink, isStopping = () => false } = options;
+  const { metrics = { token: null } } = options;
   const logRequest = options.logRequest ?? requestLogOf(core.log);
   const views = createPostViews(core);
   const sockets = createSockets(core, options.topics);
-  const apis = createApis(core, { origins, views, sockets, isStopping });
+  let isLeaving = false;
+  const apis = createApis(core, { origins, views, sockets, isLeaving: () => isLeaving });
   const limiter = options.limits ? createRateLimiter(core, options.limits) : null;
   const takeTurn = createFairTurns();
   // Made when it is first asked for: it would be a third of the start's time.
@@ -141,13 +154,20 @@ export function createApp(options: AppOptions): App {
     return path === "/api" ? apis.accounts : null;
   }
 
-  async function outsideApis(request: Request, path: string): Promise<Response> {
+  async function outsideApis(request: Request, info: Running, path: string): Promise<Response> {
     const { method } = request;
     const isKnown = OUTSIDE.test(path) || PAGES.test(path);
     if (isKnown && method !== "GET" && method !== "HEAD") return notPossible(method);
     if (method !== "GET" && method !== "HEAD") return unknownPage(path);
     if (path === "/healthz") return Response.json({ status: "alive" });
     if (path === "/readyz") return readiness(core, isStopping);
+    if (path === "/readyz/self") return takesRequests(isStopping);
+    if (path === "/metrics") {
+      const address = info.address();
+      const isUnvouched = FORWARDED.some((name) => request.headers.has(name)) && address === info.peer();
+      const authorization = request.headers.get("Authorization");
+      return serveMetrics(core, metrics, { address, isUnvouched, authorization }, sockets.count());
+    }
     if (path === "/openapi.json") {
       openApi ??= JSON.stringify(openApiDocument());
       return new Response(openApi, { headers: { "Content-Type": "application/json" } });
@@ -166,7 +186,9 @@ export function createApp(options: AppOptions): App {
     if (limiter === null) return null;
     const bucket = (request.method === "POST" && BUCKETS[path]) || "requests";
     const account = bucket === "requests" ? subjectOf(core, request.headers) : null;
-    return limiter.consume(bucket, account ?? network(info.address()));
+    const verdict = await limiter.consume(bucket, account ?? network(info.address()));
+    if (verdict.retryAfterSeconds !== null) core.metrics.count("limited", bucket);
+    return verdict;
   }
 
   async function answer(request: Request, info: Running, { path, query }: Target): Promise<Response> {
@@ -179,7 +201,8 @@ export function createApp(options: AppOptions): App {
     const isRegistration = path === "/api/auth/register" && method === "POST";
     const [sent, body] = isRegistration ? await peekJson(request) : [request, null];
     const api = apiOf(method, path, query, body);
-    if (api === null) return outsideApis(request, path);
+    if (api === null) return outsideApis(request, info, path);
+    info.api = api;
     const refuse = (error: Error) => api.errors(error, new Context<Env>(request, { env: info, path }));
     let verdict: Verdict | null;
     try {
@@ -196,11 +219,29 @@ export function createApp(options: AppOptions): App {
     return response;
   }
 
+  /** One line and one count per request. */
+  function told(request: Request, info: Running, { path }: Target, status: number, startedAt: number): void {
+    const { method } = request;
+    const ms = performance.now() - startedAt;
+    // The path without its query: that may hold a signature.
+    logRequest({ requestId: info.id, method, path, status, ms: Math.round(ms * 100) / 100 });
+    core.metrics.request({
+      api: info.api?.name ?? "none",
+      method: METHODS.has(method) ? method : "other",
+      route: info.api?.routeOf(method, path) ?? routeOutside(path),
+      status,
+      seconds: ms / 1000,
+    });
+  }
+
   return {
     close: () => views.close(),
     sockets,
     start: () => sockets.start(),
-    closeSockets: () => sockets.stop(),
+    closeSockets(withinMs = 0) {
+      isLeaving = true;
+      return sockets.stop(withinMs);
+    },
 
     async fetch(request, peer) {
       const startedAt = performance.now();
@@ -209,11 +250,13 @@ export function createApp(options: AppOptions): App {
       const id = requestId(request.headers);
       let isUpgraded = false;
       const target = targetOf(request);
+      const peerAddress = () => peer.requestIP(request)?.address ?? "unknown";
       const info: Running = {
         id,
         limits: {},
-        address: () =>
-          addressOf(peer.requestIP(request)?.address ?? "unknown", request.headers.get("X-Forwarded-For")),
+        api: null,
+        peer: peerAddress,
+        address: () => addressOf(peerAddress(), request.headers.get("X-Forwarded-For")),
         upgrade({ data, headers }) {
           isUpgraded = peer.upgrade(request, { data, headers: { ...headers, ...info.limits } });
           return isUpgraded;
@@ -229,36 +272,42 @@ export function createApp(options: AppOptions): App {
         response = internalError(id);
       }
       if (isUpgraded) {
-        logRequest({
-          requestId: id,
-          method: request.method,
-          path: target.path,
-          status: 101,
-          ms: since(startedAt),
-        });
+        told(request, info, target, 101, startedAt);
         return undefined;
       }
       response.headers.set("X-Request-ID", id);
       response.headers.set("X-Content-Type-Options", "nosniff");
+      // What a proxy keeps open would be closed on its next request.
+      if (isStopping()) response.headers.set("Connection", "close");
       origins.allow(request, response);
-      const ms = since(startedAt);
-      // The path without its query: that may hold a signature.
-      logRequest({ requestId: id, method: request.method, path: target.path, status: response.status, ms });
+      told(request, info, target, response.status, startedAt);
       return response;
     },
   };
 }
 
 /** A request while it is answered. `limits` are the headers that tell what is left. */
-type Running = RequestInfo & { limits: Readonly<Record<string, string>> };
+type Running = RequestInfo & {
+  limits: Readonly<Record<string, string>>;
+  /** Who answers it. */
+  api: Api | null;
+  /** The other end of the connection, which may be a proxy. */
+  peer(): string;
+};
+
+// What callers write is not to become a name of its own.
+const METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
+const FORWARDED = ["X-Forwarded-For", "Forwarded"];
+const FILES = /^\/(docs|documents|assets|avatars)(?=\/|$)/;
+
+const routeOutside = (path: string): string =>
+  FILES.exec(path)?.[0] ?? (PAGES.test(path) ? "page" : OUTSIDE.test(path) ? path : UNMATCHED);
 
 const limitHeaders = ({ limit, remaining, resetAt }: Verdict) => ({
   "X-RateLimit-Limit": String(limit),
   "X-RateLimit-Remaining": String(remaining),
   "X-RateLimit-Reset": String(resetAt),
 });
-
-const since = (startedAt: number): number => Math.round((performance.now() - startedAt) * 100) / 100;
 
 type Target = { readonly path: string; readonly query: string };
 

@@ -4,6 +4,7 @@ import { openDatabase } from "../db/open.ts";
 import { inProcessBus } from "./adapters/bus/in-process.ts";
 import { fileDocuments } from "./adapters/documents/files.ts";
 import { outboxMailer } from "./adapters/mail/outbox.ts";
+import { prometheusMetrics } from "./adapters/metrics/prometheus.ts";
 import { argon2Passwords } from "./adapters/passwords/argon2.ts";
 import { embeddedQueue } from "./adapters/queue/embedded.ts";
 import { migrateSafely } from "./backups/before-migration.ts";
@@ -11,10 +12,11 @@ import { placeOf } from "./backups/place.ts";
 import type { Config } from "./config.ts";
 import type { Secrets } from "./data-dir.ts";
 import * as backups from "./domain/backups.ts";
-import type { Bus, Core, DocumentStore, JobQueue, Mailer } from "./domain/core.ts";
+import type { Bus, Core, DocumentStore, JobQueue, Keys, Mailer } from "./domain/core.ts";
 import * as mails from "./domain/mails.ts";
 import { createTokens } from "./domain/tokens.ts";
 import type { Log } from "./log.ts";
+import { version } from "./version.ts";
 
 /** `serve` has its worker in the same process; a `worker` of its own hears no nudge without a broker. */
 export type Role = "serve" | "worker" | "tool";
@@ -50,9 +52,15 @@ export async function compose({
   publicUrl,
 }: ComposeOptions): Promise<Composition> {
   const clock = Date.now;
-  const jwtSecret = Buffer.from(config.jwtSecret ?? secrets.jwtSecret);
-  const previous = config.jwtSecretPrevious === null ? [] : [Buffer.from(config.jwtSecretPrevious)];
-  const db = await openDatabase(config.databaseUrl, { authToken: config.databaseAuthToken ?? undefined });
+  const jwtSecret = config.jwtSecret ?? secrets.jwtSecret;
+  const previous = config.jwtSecretPrevious === null ? [] : [config.jwtSecretPrevious];
+  const jwtSecrets: Keys = [Buffer.from(jwtSecret), ...previous.map((text) => Buffer.from(text))];
+  // The short commands are not watched.
+  const metrics = prometheusMetrics({ version, ofProcess: role !== "tool" });
+  const db = await openDatabase(config.databaseUrl, {
+    authToken: config.databaseAuthToken ?? undefined,
+    onCommit: metrics.committed,
+  });
   try {
     const { applied, backup } = await migrateSafely(
       db,
@@ -72,17 +80,18 @@ export async function compose({
       mailer,
       nudgeMails: () => sender?.nudge(),
       passwords: argon2Passwords(),
-      tokens: createTokens([jwtSecret, ...previous]),
+      tokens: createTokens(jwtSecrets),
       clock,
       sleep: Bun.sleep,
       log,
+      metrics,
       settings: {
         publicUrl,
         registration: config.registration,
         limitSignIns: config.limits !== null,
         limitMessages: config.limitMessages,
         chatGuests: config.chatGuests,
-        sealingKey: derived("waiting mails"),
+        sealingKeys: derived("waiting mails"),
       },
     };
     if (backup !== null) {
@@ -107,9 +116,11 @@ export async function compose({
     throw error;
   }
 
-  /** A key of its own for each use, so that one secret is enough to configure. */
-  function derived(use: string): Uint8Array {
-    return new Uint8Array(hkdfSync("sha256", jwtSecret, "guildhall", use, 32));
+  /** Keys of their own for each use, so that one secret is enough to configure; the previous one's still open. */
+  function derived(use: string): Keys {
+    const keyOf = (secret: Uint8Array) => new Uint8Array(hkdfSync("sha256", secret, "guildhall", use, 32));
+    const [current, ...others] = jwtSecrets;
+    return [keyOf(current), ...others.map(keyOf)];
   }
 
   async function openMailer(): Promise<Mailer> {
@@ -122,11 +133,11 @@ export async function compose({
 
   async function openDocuments(): Promise<{ documents: DocumentStore; verifyLink: VerifyLink }> {
     if (config.s3 !== null) return { documents: await openBucket(config.s3), verifyLink: null };
-    const signingKey = derived("document links");
+    const signingKeys = derived("document links");
     const files = fileDocuments({
       directory: join(config.dataDir, "documents"),
       publicUrl,
-      signingKey,
+      signingKeys,
       clock,
     });
     return { documents: files, verifyLink: files.verifyLink };

@@ -7,6 +7,8 @@ import { createAddressOf } from "./http/address.ts";
 import type { Limits } from "./http/rate-limit.ts";
 
 const MIN_SECRET_BYTES = 32;
+// Running requests, jobs and the farewells still have their time within the 10 s of a stop.
+const MAX_DRAIN_SECONDS = 5;
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const url = (protocols: readonly string[]) =>
@@ -89,6 +91,7 @@ const SETTINGS = z.object({
   BACKUP_AT: timeOfDay("03:50"),
   BACKUPS_KEPT: z.coerce.number().int().min(1).max(1_000).default(7),
   BACKUP_BEFORE_MIGRATION: z.enum(["on", "off"]).default("on"),
+  DRAIN_SECONDS: z.coerce.number().min(0).max(MAX_DRAIN_SECONDS).default(0),
   TRUST_PROXY: z
     .string()
     .transform((text) => text.split(",").map((part) => part.trim()))
@@ -105,13 +108,20 @@ const SETTINGS = z.object({
     )
     .optional(),
   LOG_FORMAT: z.enum(["pretty", "json"]).optional(),
+  METRICS_TOKEN: z.string().min(16, "must have 16 characters or more").optional(),
+  WORKER_PORT: port.optional(),
 });
 
 type Values = z.output<typeof SETTINGS>;
 type Name = keyof Values;
 
 const NAMES = SETTINGS.keyof().options;
-const SECRETS: ReadonlySet<Name> = new Set(["DATABASE_AUTH_TOKEN", "JWT_SECRET", "JWT_SECRET_PREVIOUS"]);
+const SECRETS: ReadonlySet<Name> = new Set([
+  "DATABASE_AUTH_TOKEN",
+  "JWT_SECRET",
+  "JWT_SECRET_PREVIOUS",
+  "METRICS_TOKEN",
+]);
 const WITH_PASSWORD: ReadonlySet<Name> = new Set([
   "AMQP_URL",
   "DATABASE_URL",
@@ -156,9 +166,15 @@ export type Config = {
   readonly workerConcurrency: number;
   /** Null: off. */
   readonly limits: Limits | null;
+  /** For how long requests are still answered after the word to end. */
+  readonly drainMs: number;
   /** Addresses or CIDRs. */
   readonly trustProxy: readonly string[];
   readonly corsOrigins: readonly string[];
+  /** Null: metrics are told to this machine alone. */
+  readonly metricsToken: string | null;
+  /** Where a worker process tells how it is; null: nowhere. */
+  readonly workerPort: number | null;
   readonly logLevel: string;
   readonly logFormat: "pretty" | "json";
 };
@@ -280,8 +296,11 @@ function resolved(values: Values): Config {
             forgotPassword: values.RATE_LIMIT_FORGOT_PASSWORD,
             requests: values.RATE_LIMIT_REQUESTS,
           },
+    drainMs: values.DRAIN_SECONDS * 1000,
     trustProxy: values.TRUST_PROXY ?? [],
     corsOrigins: values.CORS_ORIGINS ?? [],
+    metricsToken: values.METRICS_TOKEN ?? null,
+    workerPort: values.WORKER_PORT ?? null,
     logLevel: values.LOG_LEVEL,
     logFormat: values.LOG_FORMAT ?? (process.stdout.isTTY ? "pretty" : "json"),
   };

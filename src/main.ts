@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError } from "commander";
-import { version } from "../package.json";
 import type { Flags } from "./config.ts";
 import { run } from "./run.ts";
+import { version } from "./version.ts";
 
 // Every command is loaded when it is asked for: the renderer's child and the short commands stay small.
 
@@ -119,10 +119,11 @@ function commandLine(): Command {
 
   program
     .command("licenses")
-    .description("print the licences of the fonts and of the documentation page")
+    .description("print the licences of everything that is inside this program")
     .action(async () => {
       const { default: notice } = await import("../NOTICE.md", { with: { type: "text" } });
-      process.stdout.write(notice);
+      const { default: packages } = await import("../NOTICE-PACKAGES.md", { with: { type: "text" } });
+      process.stdout.write(`${notice}\n${packages}`);
     });
 
   program.command("render", { hidden: true }).action(async () => {

@@ -1,5 +1,4 @@
 import { OpenAPIHono, type RouteConfig } from "@hono/zod-openapi";
-import { version } from "../package.json";
 import * as admin from "./apis/accounts/admin-contract.ts";
 import * as auth from "./apis/accounts/auth-contract.ts";
 import * as blog from "./apis/accounts/blog-contract.ts";
@@ -10,6 +9,7 @@ import * as players from "./apis/players/contract.ts";
 import * as stats from "./apis/stats/contract.ts";
 import { withSharedAnswers } from "./http/docs/answers.ts";
 import { type Document, merged, type Shared } from "./http/docs/merge.ts";
+import { version } from "./version.ts";
 
 /** A route's operationId is this name and that of its export: `statsCreateTask`. Clients are generated from them. */
 const CONTRACTS: readonly (readonly [name: string, contract: object])[] = [

@@ -26,27 +26,24 @@ const RULES: readonly (readonly [place: RegExp, allowed: readonly RegExp[]])[] =
   [/^src\/adapters\/(\w+)\//, [/^src\/domain\//, /^src\/log\.ts$/]],
   [/^src\/apis\/[\w-]+\.ts$/, [/^src\/http\//, /^src\/domain\//, /^src\/log\.ts$/]],
   [/^src\/apis\/(\w+)\//, [/^src\/http\//, /^src\/domain\//, /^src\/log\.ts$/, /^src\/apis\/[\w-]+\.ts$/]],
-  [/^src\/(app|openapi)\.ts$/, [/^src\//, /^package\.json$/]],
+  [/^src\/(app|openapi)\.ts$/, [/^src\//]],
   [/^src\/compose\.ts$/, [/^src\//, /^db\/open\.ts$/]],
+  [/^src\/version\.ts$/, [/^package\.json$/]],
   [/^src\/config\.ts$/, [/^src\/http\/(address|rate-limit)\.ts$/, /^db\/url\.ts$/]],
   [/^src\/(log|run|own-program)\.ts$/, []],
   // The one folder that knows both what is stored and the files that it is stored in.
   [
     /^src\/backups\//,
-    [
-      /^src\/domain\//,
-      /^src\/(data-dir|log|own-program|run)\.ts$/,
-      /^db\/(open|url)\.ts$/,
-      /^package\.json$/,
-    ],
+    [/^src\/domain\//, /^src\/(data-dir|log|own-program|run|version)\.ts$/, /^db\/(open|url)\.ts$/],
   ],
   [/^src\/data-dir\.ts$/, [/^src\/backups\/swap\.ts$/]],
-  [/^src\/(main\.ts|commands\/)/, [/^src\//, /^worker\//, /^(package\.json|NOTICE\.md)$/]],
+  [/^src\/(main\.ts|commands\/)/, [/^src\//, /^worker\//, /^NOTICE(-PACKAGES)?\.md$/]],
   [/^worker\/pdf\//, [/^worker\/pdf\//, /^src\/domain\/report\.ts$/]],
   [
     /^worker\/(main|run)\.ts$/,
     [/^worker\//, /^src\/(compose|config|data-dir|log|run)\.ts$/, /^src\/commands\/stop\.ts$/],
   ],
+  [/^worker\/standing\.ts$/, [/^src\/domain\//, /^src\/http\/(health|metrics)\.ts$/]],
   [/^worker\//, [/^worker\//, /^src\/domain\//, /^src\/(log|own-program)\.ts$/]],
 ];
 

@@ -128,7 +128,7 @@ export function createProducer({ core, owner, renderers, limits: given = {} }: P
 
   async function produce(task: tasks.Task, renderer: Renderer): Promise<void> {
     const startedAt = performance.now();
-    const names = { taskId: task.id, attempt: task.attempts };
+    const names = { taskId: task.id, attempt: task.attempts, requestId: task.requestId };
     const abort = new AbortController();
     let completing = false;
     const job: Job = {
@@ -154,10 +154,12 @@ export function createProducer({ core, owner, renderers, limits: given = {} }: P
     try {
       const made = await Promise.race([make(job), aborted(job.signal)]);
       const ms = Math.round(performance.now() - startedAt);
+      core.metrics.job("done", ms / 1000);
       core.log.info({ ...names, ms, bytes: made }, "document stored");
     } catch (error) {
       // What was cut off may still be rendering, and the renderer is to be free for the next job.
       if (job.signal.aborted) renderer.kill();
+      core.metrics.job(outcomeOf(error), (performance.now() - startedAt) / 1000);
       if (error instanceof LeaseLost) core.log.warn(names, "the lease was lost to another worker");
       else await giveBack(task, error, names);
     } finally {
@@ -235,6 +237,9 @@ export function createProducer({ core, owner, renderers, limits: given = {} }: P
     },
   };
 }
+
+const outcomeOf = (error: unknown) =>
+  error instanceof LeaseLost ? "lost" : error instanceof Interrupted ? "interrupted" : "failed";
 
 function stageFailed(message: string, cause: unknown): never {
   throw new StageError(message, { cause });

@@ -5,6 +5,7 @@ import { lockWorker, prepareDataDir } from "../src/data-dir.ts";
 import { openLog } from "../src/log.ts";
 import { createProducer, type Producer } from "./produce.ts";
 import { createRenderers } from "./renderer.ts";
+import { tellStanding } from "./standing.ts";
 
 const JOBS_GRACE_MS = 6_000;
 
@@ -17,9 +18,13 @@ export async function work(flags: Flags = {}): Promise<void> {
   const lock = lockWorker(config.dataDir);
   let composition: Composition | undefined;
   let producer: Producer | undefined;
+  let standing: ReturnType<typeof tellStanding> | undefined;
+  let stopping = false;
   // From here on: a stop may come before everything is there.
   onStop(log, async () => {
+    stopping = true;
     await producer?.stop(JOBS_GRACE_MS);
+    await standing?.stop(true);
     await composition?.close();
     lock.release();
   });
@@ -31,5 +36,17 @@ export async function work(flags: Flags = {}): Promise<void> {
   producer = createProducer({ core: composition.core, owner, renderers });
   await producer.start();
   renderers[0].warm();
-  log.info({ worker: lock.name }, "the worker is ready");
+  if (config.workerPort !== null) {
+    standing = tellStanding({
+      core: composition.core,
+      host: config.host,
+      port: config.workerPort,
+      metricsToken: config.metricsToken,
+      isStopping: () => stopping,
+    });
+  }
+  log.info(
+    { worker: lock.name, ...(standing === undefined ? {} : { port: standing.port }) },
+    "the worker is ready",
+  );
 }

@@ -14,11 +14,12 @@ const LOOK_EVERY_MS = 100;
  * one does both, and the others wait. `place` is null where no backup is to be made.
  */
 export async function migrateSafely(db: Db, place: Place | null, log: Log): Promise<Migrated> {
-  if (place === null || !(await isDue(db))) return { applied: await migrate(db), backup: null };
+  const migrated = () => migrate(db, undefined, () => log.info("waiting for whoever changes the database"));
+  if (place === null || !(await isDue(db))) return { applied: await migrated(), backup: null };
   const lock = await soleMigration(place.dataDir, log);
   try {
     const backup = (await isDue(db)) ? await backUp(db, place) : null;
-    return { applied: await migrate(db), backup };
+    return { applied: await migrated(), backup };
   } finally {
     lock.release();
   }

@@ -1,8 +1,8 @@
 import { access, copyFile, mkdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { version } from "../../package.json";
 import { lockBackups } from "../data-dir.ts";
 import { CommandError } from "../run.ts";
+import { version } from "../version.ts";
 import { codeOf, copyDurably, digestOf, inSentence, linked, requireSpace, sync } from "./files.ts";
 import {
   type BackedUpFile,

@@ -1,7 +1,7 @@
 import { realpathSync } from "node:fs";
 import { relative } from "node:path";
-import { version } from "../../package.json";
 import type { Config } from "../config.ts";
+import { version } from "../version.ts";
 
 export type BannerOptions = {
   readonly config: Config;

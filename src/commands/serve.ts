@@ -50,11 +50,17 @@ export async function serve(flags: Flags): Promise<void> {
   // From here on: a stop may come before everything is there.
   onStop(log, async () => {
     stopping = true;
+    const halfDrainMs = app === undefined ? 0 : config.drainMs / 2;
+    const jobs = producer?.stop(JOBS_GRACE_MS);
+    // Until proxies have noticed and go elsewhere, everything is answered as ever.
+    await Bun.sleep(halfDrainMs);
     // It begins with closing them, which is what the server waits for; the rest is a farewell to other nodes.
-    const farewell = app?.closeSockets();
+    const farewell = app?.closeSockets(halfDrainMs);
+    await Bun.sleep(halfDrainMs);
+    // Resets whoever connects in this moment, which nobody does any more who looked whether we are ready.
     const drained = server?.stop();
     const cut = setTimeout(() => server?.stop(true), REQUESTS_GRACE_MS);
-    await Promise.all([drained, producer?.stop(JOBS_GRACE_MS), soon(farewell), backups?.stop()]);
+    await Promise.all([drained, jobs, soon(farewell), backups?.stop()]);
     clearTimeout(cut);
     await Promise.all([app?.close(), housekeeping?.stop()]);
     await composition?.close();
@@ -85,6 +91,7 @@ export async function serve(flags: Flags): Promise<void> {
     topics: server,
     limits: config.limits,
     logRequest,
+    metrics: { token: config.metricsToken },
     isStopping: () => stopping,
   });
   // Nothing is answered before: sockets must not be opened while it is not known where the log ends.
@@ -123,7 +130,7 @@ function listen({ host, port }: Config, app: () => App | undefined) {
         ...SOCKET_OPTIONS,
         open: (socket) => app()?.sockets.open(socket),
         message: (socket, frame) => app()?.sockets.message(socket, frame),
-        close: (socket) => app()?.sockets.close(socket),
+        close: (socket, code) => app()?.sockets.close(socket, code),
       },
       maxRequestBodySize: MAX_REQUEST_BYTES,
       idleTimeout: IDLE_TIMEOUT_SECONDS,

@@ -5,6 +5,9 @@ import type { Tokens } from "./tokens.ts";
 /** Milliseconds since 1970 (UTC). */
 export type Clock = () => number;
 
+/** The first one signs or seals, all of them verify and open: so that a secret can be replaced while it is in use. */
+export type Keys = readonly [Uint8Array, ...Uint8Array[]];
+
 /** Hashing of passwords at a bounded rate. Throws DomainError `overloaded` when too many are waiting. */
 export interface Passwords {
   /** argon2id in PHC form. */
@@ -99,6 +102,43 @@ export interface Mailer {
   close(): Promise<void>;
 }
 
+/** What is counted one by one, and the kinds that are told apart. */
+export type Counted = {
+  readonly signIns: "done" | "refused" | "inactive";
+  /** `grace` answered what was answered before; `reuse` ended a session. */
+  readonly refreshes: "fresh" | "grace" | "reuse" | "refused";
+  /** A key that was stored before is `repeated`. */
+  readonly messages: "new" | "repeated";
+  /** What came after `since` was told, or could not be told. */
+  readonly replays: "exact" | "gap";
+  readonly mails: "sent" | "postponed" | "givenUp";
+  readonly limited: "register" | "signIn" | "forgotPassword" | "requests";
+};
+
+/** `lost`: another worker has the task now. `interrupted`: the worker stops, and the try does not count. */
+export type JobOutcome = "done" | "failed" | "lost" | "interrupted";
+
+/** How much there is at one moment, by name and kind. */
+export type Gauges = Readonly<Record<string, number | Readonly<Record<string, number>>>>;
+
+/** For who watches over the server. Nothing of it throws, and counting does not wait. */
+export interface Metrics {
+  count<What extends keyof Counted>(what: What, kind: Counted[What]): void;
+  job(outcome: JobOutcome, seconds: number): void;
+  /** `route` is a pattern such as `/users/:id`, never a path: there are as many of those as callers like. */
+  request(answered: {
+    readonly api: string;
+    readonly method: string;
+    readonly route: string;
+    readonly status: number;
+    readonly seconds: number;
+  }): void;
+  /** By the WebSocket's close code. */
+  socketClosed(code: number): void;
+  /** Everything that was counted, in Prometheus's text format, with what stands at this moment. */
+  exposition(gauges: Gauges): Promise<{ readonly contentType: string; readonly text: string }>;
+}
+
 export type Registration = "open" | "invite" | "closed";
 
 export type CoreSettings = {
@@ -111,8 +151,8 @@ export type CoreSettings = {
   readonly limitMessages: { readonly points: number; readonly windowMs: number } | null;
   /** Whether chat can be used without signing in. */
   readonly chatGuests: boolean;
-  /** 32 bytes; what waits to be mailed is sealed with it. */
-  readonly sealingKey: Uint8Array;
+  /** 32 bytes each; what waits to be mailed is sealed with the first. */
+  readonly sealingKeys: Keys;
 };
 
 /** What every domain verb takes as its first argument. */
@@ -130,5 +170,6 @@ export type Core = {
   /** Resolves after so many milliseconds. */
   readonly sleep: (ms: number) => Promise<void>;
   readonly log: Log;
+  readonly metrics: Metrics;
   readonly settings: CoreSettings;
 };

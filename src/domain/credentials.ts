@@ -193,11 +193,13 @@ export async function signIn(
   const usable = password.length <= MAX_PASSWORD_CHARACTERS;
   const matches = await core.passwords.verify(usable ? password : "", usable ? (found?.hash ?? null) : null);
   if (found === undefined || found.hash === null || !matches) {
+    core.metrics.count("signIns", "refused");
     await recordingFailure(core, found?.account ?? null, client.address, { origin });
     throw wrong();
   }
   const { account, hash } = found;
   if (account.deactivatedAt !== null) {
+    core.metrics.count("signIns", "inactive");
     await recordingFailure(core, account, client.address, { origin, reason: "inactive" });
     throw new DomainError("accountInactive", "This account is deactivated.");
   }
@@ -225,6 +227,7 @@ export async function signIn(
       ]),
     wrong,
   );
+  core.metrics.count("signIns", "done");
   await signInFailures.succeeded(core, failures);
   return { account, sessionId: session.id, session };
 }

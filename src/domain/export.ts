@@ -130,7 +130,7 @@ async function groupsOf(core: Core, account: Account): Promise<string[]> {
   return rows.map((row) => row.name);
 }
 
-const SECRET = new Set(["refreshJti", "refreshParentJti", "leaseOwner", "hash"]);
+const SECRET = new Set(["refreshJti", "refreshParentJti", "leaseOwner", "claims", "requestId", "hash"]);
 // Of a document about somebody else the fact is one's own, the figures are not; nor who asked for one's own document.
 const OF_THE_SUBJECT = new Set(["report"]);
 const OF_THE_REQUESTER = new Set(["requestedBy"]);

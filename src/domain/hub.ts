@@ -36,7 +36,7 @@ export interface Hub {
    * the connection by itself; when it cannot be read the connection is closed as `unavailable`.
    */
   join(connection: Connection, access: Access, since: Since | null): Seat;
-  /** Throws `tooManySockets`, `overloaded`, and `unavailable` once stopped, so that no socket is opened in vain. */
+  /** Throws `tooManySockets`, `overloaded`, and `unavailable` when no more are taken, so that no socket is opened in vain. */
   requirePlace(person: Person, room: Room): void;
   /**
    * Commits a message, then tells it to everybody in the room. Throws `rateLimited`, `muted`, `roomReadOnly`,
@@ -47,6 +47,8 @@ export interface Hub {
   people(roomId: number | null): Promise<Somebody[]>;
   /** How many are connected to each of the rooms where somebody is. */
   counts(): Promise<ReadonlyMap<number, number>>;
+  /** From now on nobody joins; who is there is told everything as ever. */
+  takeNoMore(): void;
   /** Closes all sockets and stops listening. */
   stop(): Promise<void>;
 }
@@ -76,6 +78,7 @@ export function createHub(core: Core, broadcast: Broadcast): Hub {
   });
   let unsubscribe = () => {};
   const tickers: Timer[] = [];
+  let takesMore = true;
   let stopped = false;
 
   // --- telling
@@ -118,7 +121,7 @@ export function createHub(core: Core, broadcast: Broadcast): Hub {
   // --- joining and leaving
 
   function requirePlace(person: Person, room: Room): void {
-    if (stopped) throw new DomainError("unavailable", "The server is stopping. Connect again.");
+    if (!takesMore) throw new DomainError("unavailable", "The server is stopping. Connect again.");
     places.requireFree(person, room);
   }
 
@@ -167,6 +170,7 @@ export function createHub(core: Core, broadcast: Broadcast): Hub {
     const { person } = member;
     await presence.enter(place.room.id);
     const start = await messages.start(core, place.room.id, since);
+    if (since !== null) core.metrics.count("replays", start.isGap ? "gap" : "exact");
     // Read after the history: it may have changed since the socket was let in, and later entries are kept.
     const stays = await guard.lookAgain(place, member);
     if (!stays || !member.sockets.has(connection)) return;
@@ -204,6 +208,7 @@ export function createHub(core: Core, broadcast: Broadcast): Hub {
     try {
       const isSlowed = await requireVoice(access, person);
       const said = await messages.append(core, access, person, content, key, isSlowed);
+      core.metrics.count("messages", said.isNew ? "new" : "repeated");
       if (said.isNew) {
         log.committed(said.entry);
         core.bus.publish(NEW_MESSAGES, "others");
@@ -214,6 +219,7 @@ export function createHub(core: Core, broadcast: Broadcast): Hub {
       if (!(error instanceof DomainError) || key === null) throw error;
       const entry = await messages.storedUnder(core, access.room.id, person, key);
       if (entry === null) throw error;
+      core.metrics.count("messages", "repeated");
       return { entry, isNew: false };
     }
   }
@@ -328,7 +334,12 @@ export function createHub(core: Core, broadcast: Broadcast): Hub {
       return new Map([...people].map(([roomId, present]) => [roomId, present.size]));
     },
 
+    takeNoMore() {
+      takesMore = false;
+    },
+
     async stop() {
+      takesMore = false;
       stopped = true;
       unsubscribe();
       for (const ticker of tickers) clearInterval(ticker);

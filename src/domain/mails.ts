@@ -2,7 +2,7 @@ import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
 import { and, eq, sql } from "drizzle-orm";
 import { prepared } from "../../db/prepare.ts";
 import { mails } from "../../db/schema.ts";
-import type { Core } from "./core.ts";
+import type { Core, Keys } from "./core.ts";
 import { newId } from "./ids.ts";
 import { type MailText, write } from "./mail-texts.ts";
 
@@ -24,7 +24,7 @@ export function queueing(core: Core, mail: NewMail) {
   const now = core.clock();
   return core.db
     .insert(mails)
-    .values({ id, sealed: seal(core.settings.sealingKey, id, mail), dueAt: now, createdAt: now });
+    .values({ id, sealed: seal(core.settings.sealingKeys[0], id, mail), dueAt: now, createdAt: now });
 }
 
 const CIPHER = "aes-256-gcm";
@@ -39,10 +39,18 @@ function seal(key: Uint8Array, id: string, mail: NewMail): string {
   return Buffer.concat([nonce, text, cipher.getAuthTag()]).toString("base64url");
 }
 
-/** Null when it was sealed with another key, or changed. */
-function unseal(key: Uint8Array, id: string, sealed: string): NewMail | null {
+/** Null when it was sealed with none of these keys, or changed. */
+function unseal(keys: Keys, id: string, sealed: string): NewMail | null {
   const bytes = Buffer.from(sealed, "base64url");
   if (bytes.length < NONCE_BYTES + TAG_BYTES) return null;
+  for (const key of keys) {
+    const mail = unsealWith(key, id, bytes);
+    if (mail !== null) return mail;
+  }
+  return null;
+}
+
+function unsealWith(key: Uint8Array, id: string, bytes: Buffer): NewMail | null {
   try {
     const decipher = createDecipheriv(CIPHER, key, bytes.subarray(0, NONCE_BYTES))
       .setAAD(Buffer.from(id))
@@ -134,7 +142,7 @@ export function createMailSender(core: Core, given: Partial<SenderLimits> = {}):
 
   async function deliver(row: Row): Promise<void> {
     if (sent.has(row.id)) return finish(row);
-    const mail = unseal(core.settings.sealingKey, row.id, row.sealed);
+    const mail = unseal(core.settings.sealingKeys, row.id, row.sealed);
     if (mail === null) return giveUp(row, null, "It cannot be unsealed: the secret has changed.");
     const { text } = mail;
     if ("expiresAt" in text && text.expiresAt <= core.clock()) {
@@ -150,6 +158,7 @@ export function createMailSender(core: Core, given: Partial<SenderLimits> = {}):
       return last ? giveUp(row, mail, reason) : putBack(row, mail, reason);
     }
     sent.add(row.id);
+    core.metrics.count("mails", "sent");
     await finish(row);
     core.log.info({ ...facts(row, mail), ms: core.clock() - row.createdAt }, "mail sent");
   }
@@ -161,11 +170,14 @@ export function createMailSender(core: Core, given: Partial<SenderLimits> = {}):
 
   async function giveUp(row: Row, mail: NewMail | null, reason: string): Promise<void> {
     const deleted = await core.db.delete(mails).where(mine(row)).returning({ id: mails.id });
-    if (deleted.length > 0) core.log.error({ ...facts(row, mail), reason }, "a mail was given up");
+    if (deleted.length === 0) return;
+    core.metrics.count("mails", "givenUp");
+    core.log.error({ ...facts(row, mail), reason }, "a mail was given up");
   }
 
   async function putBack(row: Row, mail: NewMail, reason: string): Promise<void> {
     const dueAt = core.clock() + Math.round(limits.retryAfterMs(row.attempts));
+    core.metrics.count("mails", "postponed");
     await core.db.update(mails).set({ dueAt, error: reason }).where(mine(row));
     core.log.warn({ ...facts(row, mail), reason }, "a try to send a mail failed");
   }

@@ -76,7 +76,10 @@ export async function rotate(core: Core, token: string, address: () => string): 
   const { jti: parent, sid: id, sub } = core.tokens.verify(token, "refresh", now);
   const child = newId();
   const [rotated] = await exchange(core.db).all({ id, parent, child, now, sub });
-  if (rotated !== undefined) return pair(core, sub, id, child, now, rotated.expiresAt);
+  if (rotated !== undefined) {
+    core.metrics.count("refreshes", "fresh");
+    return pair(core, sub, id, child, now, rotated.expiresAt);
+  }
   return usedBefore(core, { jti: parent, sid: id, sub }, now, address());
 }
 
@@ -93,7 +96,10 @@ async function usedBefore(
     found.account.deactivatedAt === null &&
     found.session.revokedAt === null &&
     found.session.expiresAt > now;
-  if (!alive) throw new DomainError("unauthorized", "This session has ended.");
+  if (!alive) {
+    core.metrics.count("refreshes", "refused");
+    throw new DomainError("unauthorized", "This session has ended.");
+  }
   const { refreshJti, refreshParentJti, refreshedAt, expiresAt } = found.session;
   if (
     jti === refreshParentJti &&
@@ -101,8 +107,10 @@ async function usedBefore(
     refreshedAt !== null &&
     now - refreshedAt <= GRACE_MS
   ) {
+    core.metrics.count("refreshes", "grace");
     return pair(core, sub, sid, refreshJti, refreshedAt, expiresAt);
   }
+  core.metrics.count("refreshes", "reuse");
   await endReused(core, found.account, found.session, address);
   throw new DomainError("unauthorized", "This refresh token was used before; its session has ended.");
 }

@@ -28,6 +28,7 @@ export type Ending =
   | "tooSlow"
   | "flooding"
   | "stopping"
+  | "restarting"
   | "unavailable";
 
 /** One socket of somebody in one room, as the hub knows it. */

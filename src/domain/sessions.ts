@@ -7,6 +7,7 @@ import * as audit from "./audit.ts";
 import type { Core } from "./core.ts";
 import { DomainError } from "./errors.ts";
 import { newId } from "./ids.ts";
+import { readTogether } from "./read-together.ts";
 import type { Purpose } from "./tokens.ts";
 import { untilCommit } from "./until-commit.ts";
 
@@ -87,6 +88,20 @@ export async function findWithAccount(core: Core, sessionId: string): Promise<Au
   return (await findSession(core.db).get({ id: sessionId })) ?? null;
 }
 
+const findSessions = prepared((db) =>
+  db
+    .select({ session: getTableColumns(sessions), account: publicColumns })
+    .from(sessions)
+    .innerJoin(accounts, eq(accounts.id, sessions.accountId))
+    .where(sql`${sessions.id} IN (SELECT value FROM json_each(${sql.placeholder("ids")}))`)
+    .prepare(),
+);
+
+const findTogether = readTogether<Authenticated>(async (core, sessionIds) => {
+  const found = await findSessions(core.db).all({ ids: JSON.stringify(sessionIds) });
+  return new Map(found.map((one) => [one.session.id, one]));
+});
+
 const MAX_KNOWN = 10_000;
 const known = untilCommit<Authenticated | null>(MAX_KNOWN);
 
@@ -102,7 +117,9 @@ export async function authenticate(
   if (token === null) throw new DomainError("unauthorized", "A token is required.");
   const now = core.clock();
   const claims = core.tokens.verify(token, purpose, now);
-  const found = await known(core, claims.sid, () => findWithAccount(core, claims.sid));
+  const found = await (core.db.kind === "remote"
+    ? findTogether(core, claims.sid)
+    : known(core, claims.sid, () => findWithAccount(core, claims.sid)));
   if (found !== null && found.account.uuid !== claims.sub) throw ended();
   return living(core, found);
 }

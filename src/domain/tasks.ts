@@ -25,26 +25,40 @@ const insertTask = prepared((db) =>
       status: "PENDING",
       dueAt: sql.placeholder("now"),
       createdAt: sql.placeholder("now"),
+      requestId: sql.placeholder("requestId"),
     })
     .prepare(),
 );
 
-/** Asks for a document about a user; answers the task's id once it is stored. Throws `accountNotFound`. */
-export async function create(core: Core, actor: Account, username: string): Promise<string> {
+/**
+ * Asks for a document about a user; answers the task's id once it is stored. The request's id goes with the task into
+ * the worker's log. Throws `accountNotFound`.
+ */
+export async function create(
+  core: Core,
+  actor: Account,
+  username: string,
+  requestId: string,
+): Promise<string> {
   const subjectId = await getActiveIdByUsername(core, username);
   const id = newId();
-  await insertTask(core.db).run({ id, subjectId, requestedBy: actor.id, now: core.clock() });
+  await insertTask(core.db).run({ id, subjectId, requestedBy: actor.id, now: core.clock(), requestId });
   core.queue.nudge();
   return id;
 }
 
 /** Asks for a player's own document. Asking again while one waits joins it. Throws `accountNotFound`. */
-export async function requestPlayerDocument(core: Core, actor: Account, accountId: number): Promise<void> {
+export async function requestPlayerDocument(
+  core: Core,
+  actor: Account,
+  accountId: number,
+  requestId: string,
+): Promise<void> {
   await getActive(core, accountId);
   const now = core.clock();
   await core.db.run(sql`
-    INSERT INTO report_tasks (id, kind, subject_id, requested_by, status, due_at, created_at)
-    SELECT ${newId()}, 'player', ${accountId}, ${actor.id}, 'PENDING', ${now}, ${now}
+    INSERT INTO report_tasks (id, kind, subject_id, requested_by, status, due_at, created_at, request_id)
+    SELECT ${newId()}, 'player', ${accountId}, ${actor.id}, 'PENDING', ${now}, ${now}, ${requestId}
     WHERE NOT EXISTS (SELECT 1 FROM report_tasks
                       WHERE subject_id = ${accountId} AND kind = 'player' AND status = 'PENDING')`);
   core.queue.nudge();
@@ -157,6 +171,7 @@ const claimDue = prepared((db) =>
       leaseOwner: sql`${sql.placeholder("owner")}`,
       dueAt: sql`${sql.placeholder("leaseEnd")}`,
       attempts: sql`attempts + 1`,
+      claims: sql`claims + 1`,
     })
     .where(
       sql`id = (SELECT id FROM report_tasks WHERE status IN ('PENDING', 'PROCESSING')
@@ -174,12 +189,12 @@ export async function claim(core: Core, owner: string): Promise<Task | null> {
   return task ?? null;
 }
 
-// By the attempt too: an owner whose lease ran out may have claimed the same task anew.
-const held = ({ id, attempts }: Task, owner: string): SQL | undefined =>
+// By the claim too: an owner whose lease ran out may have claimed the same task anew.
+const held = ({ id, claims }: Task, owner: string): SQL | undefined =>
   and(
     eq(reportTasks.id, id),
     eq(reportTasks.leaseOwner, owner),
-    eq(reportTasks.attempts, attempts),
+    eq(reportTasks.claims, claims),
     eq(reportTasks.status, "PROCESSING"),
   );
 

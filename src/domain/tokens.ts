@@ -1,5 +1,6 @@
 import { createSigner, createVerifier } from "fast-jwt";
 import { LRUCache } from "lru-cache";
+import type { Keys } from "./core.ts";
 import { DomainError } from "./errors.ts";
 import { isUuid } from "./ids.ts";
 
@@ -32,7 +33,7 @@ const MAX_VERIFIED = 20_000;
 const CLOCK_SKEW_SECONDS = 5;
 
 /** HS256. The first secret signs, all of them verify. The cache keeps the signature's result only. */
-export function createTokens(secrets: readonly [Uint8Array, ...Uint8Array[]]): Tokens {
+export function createTokens(secrets: Keys): Tokens {
   const signer = createSigner({ key: Buffer.from(secrets[0]), algorithm: "HS256" });
   // The times are checked below, by the caller's clock, on cached results too.
   const verifiers = secrets.map((secret) =>

@@ -4,20 +4,28 @@ const CHECK_TIMEOUT_MS = 3_000;
 
 const KEPT_MS = 1_000;
 type Checks = Readonly<Record<string, Awaited<ReturnType<typeof checked>>>>;
+/** What can be down. A server needs all of it, but the bus only where there are several. */
+const DEPENDENCIES = ["database", "queue", "bus", "documents", "mailer"] as const;
+type Dependency = (typeof DEPENDENCIES)[number];
+
 const lately = new WeakMap<Core["db"], { readonly at: number; readonly checks: Promise<Checks> }>();
 
 /** One run for all who ask within a second: each writes a probe and asks every service. */
-function checksOf(core: Core): Promise<Checks> {
+function checksOf(core: Core, needed: readonly Dependency[]): Promise<Checks> {
   const known = lately.get(core.db);
   if (known !== undefined && performance.now() - known.at < KEPT_MS) return known.checks;
-  const checks = runChecks(core);
+  const checks = runChecks(core, needed);
   lately.set(core.db, { at: performance.now(), checks });
   return checks;
 }
 
-/** 200 when everything that requests need answers, else 503; names what is down and never why: the log does. */
-export async function readiness(core: Core, isStopping: () => boolean): Promise<Response> {
-  const checks = await checksOf(core);
+/** 200 when everything that is needed answers, else 503; names what is down and never why: the log does. */
+export async function readiness(
+  core: Core,
+  isStopping: () => boolean,
+  needed: readonly Dependency[] = DEPENDENCIES,
+): Promise<Response> {
+  const checks = await checksOf(core, needed);
   const ready = !isStopping() && Object.values(checks).every((check) => check.state === "up");
   const status = isStopping() ? "stopping" : ready ? "ready" : "unavailable";
   return Response.json(
@@ -26,21 +34,29 @@ export async function readiness(core: Core, isStopping: () => boolean): Promise<
   );
 }
 
-async function runChecks(core: Core): Promise<Checks> {
-  return Object.fromEntries(
-    await Promise.all(
-      Object.entries({
-        database: () => core.db.check(),
-        queue: () => core.queue.check(),
-        ...(core.bus.isShared ? { bus: () => core.bus.check() } : {}),
-        documents: () => core.documents.check(),
-        mailer: () => core.mailer.check(),
-      }).map(async ([name, check]) => [name, await checked(core, name, check)] as const),
-    ),
+/**
+ * For a proxy that chooses among nodes: 503 once this one is stopping. It does not ask what all nodes share, without
+ * which none of them is better than another: a mail server that is down must not take all of them away.
+ */
+export function takesRequests(isStopping: () => boolean): Response {
+  const stopping = isStopping();
+  return Response.json(
+    { status: stopping ? "stopping" : "ready" },
+    { status: stopping ? 503 : 200, headers: { "Cache-Control": "no-store" } },
   );
 }
 
-async function checked(core: Core, name: string, check: () => Promise<unknown>) {
+async function runChecks(core: Core, needed: readonly Dependency[]): Promise<Checks> {
+  const asked = needed.filter((name) => name !== "bus" || core.bus.isShared);
+  const answers = asked.map(async (name) => [name, await checked(core, name, checkOf(core, name))] as const);
+  return Object.fromEntries(await Promise.all(answers));
+}
+
+function checkOf({ db, queue, bus, documents, mailer }: Core, name: Dependency): () => Promise<unknown> {
+  return () => ({ database: db, queue, bus, documents, mailer })[name].check();
+}
+
+async function checked(core: Core, name: Dependency, check: () => Promise<unknown>) {
   const startedAt = performance.now();
   const timeout = Promise.withResolvers<never>();
   const timer = setTimeout(() => timeout.reject(new Error("no answer in time")), CHECK_TIMEOUT_MS);

@@ -131,7 +131,7 @@ async function openFiles(): Promise<Opened> {
   const store: FileDocuments = fileDocuments({
     directory,
     publicUrl: () => `http://127.0.0.1:${server.port}`,
-    signingKey: randomBytes(32),
+    signingKeys: [randomBytes(32)],
     clock: Date.now,
   });
   return {

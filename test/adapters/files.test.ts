@@ -20,8 +20,8 @@ describe("fileDocuments", () => {
   });
   afterEach(() => rm(root, { recursive: true }));
 
-  const open = (signingKey: Uint8Array): FileDocuments =>
-    fileDocuments({ directory, publicUrl: () => "https://guild.example", signingKey, clock: () => now });
+  const open = (...signingKeys: [Uint8Array, ...Uint8Array[]]): FileDocuments =>
+    fileDocuments({ directory, publicUrl: () => "https://guild.example", signingKeys, clock: () => now });
   const put = (key: string, text: string) => store.put(key, Buffer.from(text), "application/pdf");
 
   test("spells links with the end in epoch seconds, and lets them pass until then", async () => {
@@ -38,6 +38,18 @@ describe("fileDocuments", () => {
     expect(open(new Uint8Array(32).fill(1)).verifyLink("stats-1.pdf", "1700000900", signature, now)).toBe(
       false,
     );
+  });
+
+  test("lets links of the previous key pass, and signs with the present one", async () => {
+    const [old, fresh] = [new Uint8Array(32), new Uint8Array(32).fill(1)];
+    const signatureOf = async (store: FileDocuments) =>
+      new URL(await store.link("stats-1.pdf", 900)).searchParams.get("signature") ?? "";
+    const passes = (store: FileDocuments, signature: string) =>
+      store.verifyLink("stats-1.pdf", "1700000900", signature, now);
+    const before = await signatureOf(open(old));
+    const during = await signatureOf(open(fresh, old));
+    expect([passes(open(fresh, old), before), passes(open(fresh), before)]).toEqual([true, false]);
+    expect([passes(open(fresh), during), passes(open(old), during)]).toEqual([true, false]);
   });
 
   test("leaves nothing but the object", async () => {
@@ -74,7 +86,7 @@ describe("fileDocuments", () => {
       const store = fileDocuments({
         directory: ${JSON.stringify(directory)},
         publicUrl: () => "http://localhost",
-        signingKey: new Uint8Array(32),
+        signingKeys: [new Uint8Array(32)],
         clock: Date.now,
       });
       for (const key of ["kept.pdf", "new.pdf"]) {

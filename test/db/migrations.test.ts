@@ -8,6 +8,7 @@ import { roles } from "../../db/schema.ts";
 import { TOKEN, thrownBy, type Workshop, workshop } from "./databases.ts";
 
 const ROOT = join(import.meta.dir, "../..");
+const LOCK = join(ROOT, "test/db/child-lock.ts");
 const FOLDER = join(ROOT, "db/migrations");
 
 let shop: Workshop;
@@ -54,7 +55,7 @@ test("an executable carries them", async () => {
 });
 
 const DATABASES: Record<string, () => Promise<() => Promise<Db>>> = {
-  file: async () => () => shop.open(),
+  file: async () => () => shop.open(undefined, { limits: { busyDeadlineMs: 300 } }),
   remote: async () => {
     const { url } = await shop.server();
     return () => shop.open(url, { authToken: TOKEN });
@@ -75,6 +76,17 @@ describe.each(Object.entries(DATABASES))("on a %s database", (_name, prepare) =>
     );
     expect((await db?.select().from(roles))?.map((role) => role.name)).toEqual(["admin", "moderator"]);
     expect(await migrate(await open())).toEqual([]);
+  });
+
+  test("a program that starts while another changes the database waits for it", async () => {
+    const open = await prepare();
+    const db = await open();
+    await migrate(db, MIGRATIONS.slice(0, 1));
+    const changing = shop.child([LOCK, shop.path, "1200"]);
+    await changing.stdout.getReader().read();
+    let waits = 0;
+    expect(await migrate(db, MIGRATIONS, () => waits++)).toEqual(MIGRATIONS.slice(1).map(({ name }) => name));
+    expect([waits, await changing.exited]).toEqual([1, 0]);
   });
 
   test("a migration that fails leaves nothing, and can be tried again", async () => {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chmod, copyFile, mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { taggedVersion } from "../../scripts/tagged-version.ts";
 import { PUBLIC_URL, startTestApp } from "../support/app.ts";
 import { startServer, temporaryFolder } from "../support/server.ts";
 import { requireTool } from "../support/tools.ts";
@@ -13,6 +14,16 @@ let folder: ReturnType<typeof temporaryFolder>;
 let program: string;
 let empty: string;
 
+/** What somebody may put into the folder that the program is started in. */
+const HOSTILE = {
+  ".env": "PORT=1\nJWT_SECRET=short\nDATABASE_URL=libsql://evil.example\n",
+  ".env.production": "HOST=0.0.0.0\n",
+  "bunfig.toml": 'preload = ["./evil.ts"]\n',
+  "package.json": '{"imports": {"#evil": "./evil.ts"}, "name": "evil", "version": "6.6.6"}',
+  "tsconfig.json": '{"compilerOptions": {"jsxImportSource": "./evil", "paths": {"*": ["./evil.ts"]}}}',
+  "evil.ts": "process.stdout.write('EVIL'); process.exit(66);",
+};
+
 beforeAll(async () => {
   folder = temporaryFolder();
   empty = join(folder.path, "empty");
@@ -22,8 +33,7 @@ beforeAll(async () => {
   program = join(empty, "guildhall");
   await copyFile(join(ROOT, "dist/guildhall"), program);
   // What lies beside it must not be read.
-  await writeFile(join(empty, ".env"), "PORT=1\nJWT_SECRET=short\n");
-  await writeFile(join(empty, "bunfig.toml"), 'preload = ["./nothing.ts"]\n');
+  for (const [name, text] of Object.entries(HOSTILE)) await writeFile(join(empty, name), text);
   await chmod(empty, 0o555);
 }, 60_000);
 afterAll(async () => {
@@ -56,7 +66,7 @@ describe("the executable, alone in a read-only folder with an empty environment"
         expect((await server.call("PUT", stats, { token, body })).status).toBe(200);
         const text = await textOf(await download(server, token, await ask(server, token, "Åsa 漢字 Игрок")));
         for (const wanted of ["Åsa 漢字 Игрок", "4711", "815", "5526", "10"]) expect(text).toContain(wanted);
-        expect((await readdir(empty)).sort()).toEqual([".env", "bunfig.toml", "guildhall"]);
+        expect((await readdir(empty)).sort()).toEqual([...Object.keys(HOSTILE), "guildhall"].sort());
         expect((await readdir(dataDir)).sort()).toContain("guildhall.db");
         if (asNobody.length > 0) await expect(writeAsNobody(join(empty, "x"))).resolves.not.toBe(0);
       } finally {
@@ -113,6 +123,50 @@ describe("the executable, alone in a read-only folder with an empty environment"
       await app.close();
       await server.stop();
     }
+  });
+
+  async function run(env: Record<string, string>, ...args: string[]) {
+    const child = Bun.spawn([program, ...args], { cwd: empty, env, stdout: "pipe", stderr: "pipe" });
+    const [out, err] = await Promise.all([child.stdout.text(), child.stderr.text()]);
+    return { code: await child.exited, out, err };
+  }
+
+  test("takes no setting and no code from files beside it", async () => {
+    const { code, out, err } = await run({}, "config", "show", "--data-dir", join(folder.path, "unused"));
+    expect([code, err]).toEqual([0, ""]);
+    for (const line of out.trim().split("\n")) expect(line).toMatch(/ \(default\)$|^DATA_DIR=.* \(flag\)$/);
+    expect(out).toContain("PORT=8080");
+  });
+
+  const preload = () => join(empty, "evil.ts");
+  test.each([
+    ["BUN_OPTIONS with a preload", () => ({ BUN_OPTIONS: `--preload=${preload()}` })],
+    ["BUN_OPTIONS with a bunfig.toml", () => ({ BUN_OPTIONS: `--config=${join(empty, "bunfig.toml")}` })],
+    ["BUN_INSPECT", () => ({ BUN_INSPECT: "127.0.0.1:0" })],
+  ])("refuses to start with %s, which would bring code in", async (_, env) => {
+    const { code, out } = await run(env(), "config", "show");
+    expect(code).not.toBe(0);
+    expect(code).not.toBe(66);
+    expect(out).toBe("");
+  });
+
+  test.each([
+    { BUN_OPTIONS: "--inspect=127.0.0.1:0" },
+    { BUN_OPTIONS: "--env-file=.env" },
+    { BUN_OPTIONS: "--disallow-code-generation-from-strings" },
+    { BUN_INSPECT_CONNECT_TO: "ws://127.0.0.1:9" },
+    { NODE_OPTIONS: "--require=./evil.ts" },
+  ])("%j has no effect", async (env) => {
+    const { code, out } = await run(env, "config", "show", "--data-dir", join(folder.path, "unused"));
+    expect([code, out.includes("EVIL"), out.includes("PORT=8080")]).toEqual([0, false, true]);
+  });
+
+  test("says the version that it was built as, and prints the licences of what is in it", async () => {
+    const version = await taggedVersion(ROOT);
+    expect((await run({}, "--version")).out).toBe(`${version}\n`);
+    const { out } = await run({}, "licenses");
+    for (const wanted of ["SIL OPEN FONT LICENSE", "Swagger UI", "## amqplib", "## The runtime: Bun"])
+      expect(out).toContain(wanted);
   });
 
   test("knows the same commands", async () => {

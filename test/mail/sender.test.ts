@@ -98,11 +98,21 @@ describe("what waits", () => {
     const app = await openApp();
     await queueing(app.core, reset("ann@example.org", app.core));
     const { tried, mailer } = fakeMailer(() => {});
-    const settings = { ...app.core.settings, sealingKey: new Uint8Array(32).fill(9) };
+    const settings = { ...app.core.settings, sealingKeys: [new Uint8Array(32).fill(9)] as const };
     openSender({ ...app.core, mailer, settings }).start();
     await eventually(async () => (await waiting(app.core)) === 0);
     expect(tried).toEqual([]);
     expect(logged(app, "a mail was given up")).toHaveLength(1);
+  });
+
+  test("that was sealed with the previous key is sent", async () => {
+    const app = await openApp();
+    await queueing(app.core, reset("ann@example.org", app.core));
+    const { tried, mailer } = fakeMailer(() => {});
+    const sealingKeys = [new Uint8Array(32).fill(9), ...app.core.settings.sealingKeys] as const;
+    openSender({ ...app.core, mailer, settings: { ...app.core.settings, sealingKeys } }).start();
+    await eventually(async () => (await waiting(app.core)) === 0);
+    expect(tried.map(({ to }) => to)).toEqual(["ann@example.org"]);
   });
 
   test.each([

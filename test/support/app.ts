@@ -6,6 +6,7 @@ import pino from "pino";
 import { migrate, openDatabase } from "../../db/open.ts";
 import { inProcessBus } from "../../src/adapters/bus/in-process.ts";
 import { fileDocuments } from "../../src/adapters/documents/files.ts";
+import { prometheusMetrics } from "../../src/adapters/metrics/prometheus.ts";
 import { argon2Passwords } from "../../src/adapters/passwords/argon2.ts";
 import { embeddedQueue } from "../../src/adapters/queue/embedded.ts";
 import type { Topics } from "../../src/apis/chat/sockets.ts";
@@ -61,6 +62,7 @@ export type TestAppOptions = {
   readonly limits?: Limits;
   readonly limitMessages?: Core["settings"]["limitMessages"];
   readonly chatGuests?: boolean;
+  readonly metricsToken?: string;
 };
 
 export async function startTestApp(options: TestAppOptions = {}): Promise<TestApp> {
@@ -75,7 +77,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
   const documents = fileDocuments({
     directory,
     publicUrl: () => PUBLIC_URL,
-    signingKey: JWT_SECRET,
+    signingKeys: [JWT_SECRET],
     clock,
   });
   const queue = embeddedQueue({});
@@ -93,7 +95,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     limitSignIns: true,
     limitMessages: options.limitMessages ?? null,
     chatGuests: options.chatGuests ?? false,
-    sealingKey: new Uint8Array(32).fill(7),
+    sealingKeys: [new Uint8Array(32).fill(7)] as const,
   };
   const slept: number[] = [];
   const core: Core = {
@@ -108,6 +110,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     clock,
     sleep: async (ms) => void slept.push(ms),
     log,
+    metrics: prometheusMetrics({ version: "0.0.0-test", ofProcess: false }),
     settings,
   };
   const app = createApp({
@@ -117,6 +120,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     addressOf: createAddressOf(options.trustProxy ?? []),
     verifyLink: documents.verifyLink,
     limits: options.limits ?? null,
+    metrics: { token: options.metricsToken ?? null },
   });
   const fetch = fetchThrough(app, options.peerAddress ?? "192.0.2.1");
 

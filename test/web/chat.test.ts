@@ -115,7 +115,6 @@ describe.skipIf(!isThere)("in two browsers", () => {
       await shown(grace.page, "two");
       await grace.context.setOffline(true);
       await grace.page.getByText("No connection. What you say waits").waitFor();
-      await ada.page.getByLabel("People").getByText(`grace_${round}`).waitFor({ state: "detached" });
       await say(grace.page, "from afar, first");
       await say(grace.page, "from afar, second");
       expect(await grace.page.getByText("waiting to be sent").count()).toBe(2);

@@ -205,6 +205,26 @@ describe("the worker", () => {
     expect(await tasks.complete(app.core, second, OWNER, { bytes: 1, sha256: "x" })).toBe(true);
   });
 
+  test("neither is it touched by a try that was given back and did not count", async () => {
+    const { token } = await statsUser(app, "subject");
+    await ask(1, token, "subject");
+    const first = await tasks.claim(app.core, OWNER);
+    if (first === null) throw new Error("nothing was due");
+    await tasks.release(app.core, first, OWNER);
+    await tasks.claim(app.core, OWNER);
+    expect(await rows()).toMatchObject([{ attempts: first.attempts, leaseOwner: OWNER }]);
+    expect(await tasks.complete(app.core, first, OWNER, { bytes: 1, sha256: "x" })).toBe(false);
+  });
+
+  test("the log names the request that asked for the document", async () => {
+    const { token } = await statsUser(app, "subject");
+    await app.call("POST", "/api/stats/subject", { token, headers: { "X-Request-ID": "asked-here-1" } });
+    await work();
+    await eventually(() => logged("document stored") === 1);
+    const line = app.logged.find((text) => JSON.parse(text).msg === "document stored") ?? "{}";
+    expect(JSON.parse(line)).toMatchObject({ requestId: "asked-here-1", attempt: 1 });
+  });
+
   test("a job whose lease is found lost stores nothing, and is no failed try", async () => {
     const { token } = await statsUser(app, "subject");
     await ask(1, token, "subject");

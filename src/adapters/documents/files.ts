@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { constants } from "node:fs";
 import { mkdir, open, readdir, rename, stat, unlink } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import type { Clock, DocumentStore } from "../../domain/core.ts";
+import type { Clock, DocumentStore, Keys } from "../../domain/core.ts";
 import { assertDocumentKey } from "./keys.ts";
 import { isValidSignature, signature } from "./links.ts";
 
@@ -10,7 +10,7 @@ export type FileDocumentsOptions = {
   readonly directory: string;
   /** Without a slash at its end; asked for with each link. */
   readonly publicUrl: () => string;
-  readonly signingKey: Uint8Array;
+  readonly signingKeys: Keys;
   readonly clock: Clock;
 };
 
@@ -70,7 +70,7 @@ export function fileDocuments(options: FileDocumentsOptions): FileDocuments {
     async link(key, ttlSeconds) {
       assertDocumentKey(key);
       const expires = String(Math.ceil(options.clock() / 1000 + ttlSeconds));
-      const signed = signature(options.signingKey, key, expires);
+      const signed = signature(options.signingKeys[0], key, expires);
       return `${options.publicUrl()}/documents/${key}?expires=${expires}&signature=${signed}`;
     },
 
@@ -86,7 +86,7 @@ export function fileDocuments(options: FileDocumentsOptions): FileDocuments {
     },
 
     verifyLink(key, expires, given, now) {
-      return isValidSignature(options.signingKey, key, expires, given, now);
+      return isValidSignature(options.signingKeys, key, expires, given, now);
     },
   };
 }

@@ -1,4 +1,5 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
+import type { Keys } from "../../domain/core.ts";
 import { isDocumentKey } from "./keys.ts";
 
 const EXPIRES = /^[0-9]{1,12}$/;
@@ -8,18 +9,21 @@ export function signature(signingKey: Uint8Array, key: string, expires: string):
   return digest(signingKey, key, expires).toString("base64url");
 }
 
-/** True when `given` was made by `signature` and `now` (milliseconds) is before `expires` (epoch seconds). */
+/** True when `given` was made by `signature` with one of these keys and `now` (milliseconds) is before `expires` (epoch seconds). */
 export function isValidSignature(
-  signingKey: Uint8Array,
+  signingKeys: Keys,
   key: string,
   expires: string,
   given: string,
   now: number,
 ): boolean {
   if (!isDocumentKey(key) || !EXPIRES.test(expires)) return false;
-  const wanted = Buffer.from(signature(signingKey, key, expires));
   const offered = Buffer.from(given);
-  return offered.length === wanted.length && timingSafeEqual(offered, wanted) && now < Number(expires) * 1000;
+  const signed = signingKeys.some((signingKey) => {
+    const wanted = Buffer.from(signature(signingKey, key, expires));
+    return offered.length === wanted.length && timingSafeEqual(offered, wanted);
+  });
+  return signed && now < Number(expires) * 1000;
 }
 
 // The first line keeps these apart from anything else that is ever signed with the same secret.

@@ -36,11 +36,14 @@ export interface Sockets {
   readonly hub: Hub;
   open(ws: Wire): void;
   message(ws: Wire, frame: string | Buffer): void;
-  close(ws: Wire): void;
+  close(ws: Wire, code: number): void;
+  /** How many are open. */
+  count(): number;
   /** What the socket is to carry. */
   dataOf(admission: Admission): unknown;
   start(): Promise<void>;
-  stop(): Promise<void>;
+  /** Takes no more sockets, and closes those that are open, in slices over so long. */
+  stop(withinMs: number): Promise<void>;
 }
 
 const MAX_FRAME_BYTES = 64 * 1024;
@@ -62,12 +65,14 @@ export const SOCKET_OPTIONS = {
 
 const PING_EVERY_MS = 25_000;
 const TICK_MS = 1_000;
+const SLICE_MS = 50;
 // A flood is so many times what may be said, all frames counted.
 const FLOOD_FACTOR = 20;
 
 /** 1001 and 1012 invite the client to come back; see docs/chat.md. */
 const CLOSING: Readonly<Record<Ending, readonly [code: number, reason: string]>> = {
   stopping: [1001, "going away"],
+  restarting: [1012, "restarting"],
   flooding: [1008, "too many frames"],
   unavailable: [1012, "try again shortly"],
   tooSlow: [1013, "too slow"],
@@ -99,7 +104,10 @@ export function createSockets(core: Core, topics: Topics): Sockets {
       dataOf(ws).socket?.hear(frame);
     },
 
-    close(ws) {
+    count: () => all.size,
+
+    close(ws, code) {
+      core.metrics.socketClosed(code);
       const { socket } = dataOf(ws);
       if (socket === null) return;
       all.delete(socket);
@@ -114,7 +122,14 @@ export function createSockets(core: Core, topics: Topics): Sockets {
       }, TICK_MS);
     },
 
-    async stop() {
+    async stop(withinMs) {
+      hub.takeNoMore();
+      // All at once they would come back all at once.
+      for (let slices = Math.ceil(withinMs / SLICE_MS); slices > 0 && all.size > 0; slices--) {
+        const share = Math.ceil(all.size / slices);
+        for (const socket of [...all].slice(0, share)) socket.close("restarting");
+        await core.sleep(SLICE_MS);
+      }
       clearInterval(ticker);
       await hub.stop();
     },

@@ -170,7 +170,7 @@ export function createPlayersApi(core: Core, origins: Origins): OpenAPIHono<Env>
   app.openapi(contract.requestPdf, async function requestPdf(c) {
     const { account } = await authenticated(core, origins, c);
     const id = idOf(c.req.valid("param").id);
-    await tasks.requestPlayerDocument(core, account, id);
+    await tasks.requestPlayerDocument(core, account, id, c.env.id);
     return c.json({ url: `/users/${id}/pdf` }, 200, NO_STORE);
   });
 

@@ -20,10 +20,10 @@ const NO_STORE = { "Cache-Control": "no-store" };
 export function createStatsApi(
   core: Core,
   origins: Origins,
-  isStopping: () => boolean = () => false,
+  isLeaving: () => boolean = () => false,
 ): OpenAPIHono<Env> {
   const app = new OpenAPIHono<Env>({ strict: false, defaultHook: refuseInvalid });
-  const taskEvents = createTaskEvents(core, isStopping);
+  const taskEvents = createTaskEvents(core, isLeaving);
   app.onError(apiErrors(core.log));
   requireJson(app);
 
@@ -83,7 +83,7 @@ export function createStatsApi(
 
   app.openapi(contract.createTask, async function createTask(c) {
     const { account } = await authenticated(core, origins, c);
-    const id = await tasks.create(core, account, c.req.valid("param").username);
+    const id = await tasks.create(core, account, c.req.valid("param").username, c.env.id);
     return c.json({ result: { id } }, 200, NO_STORE);
   });
 

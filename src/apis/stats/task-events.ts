@@ -16,7 +16,7 @@ const RETRY_SECONDS = 10;
  * Streams of one server: `open` sends the task whenever its state changes, until it ends, the session does or the
  * server stops.
  */
-export function createTaskEvents(core: Core, isStopping: () => boolean = () => false) {
+export function createTaskEvents(core: Core, isLeaving: () => boolean = () => false) {
   let streams = 0;
 
   return {
@@ -42,7 +42,7 @@ export function createTaskEvents(core: Core, isStopping: () => boolean = () => f
             }
             if (task.status === "DONE" || task.status === "FAILED") return;
             await stream.sleep(POLL_MS);
-            if (isStopping()) return;
+            if (isLeaving()) return;
             silentMs += POLL_MS;
             if (silentMs >= HEARTBEAT_MS) {
               await stream.write(":\n\n");

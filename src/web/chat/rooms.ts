@@ -27,13 +27,19 @@ export function onUnreachable(listener: Listener): () => void {
 }
 
 let dueAt = 0;
+let asked = 0;
+let heard = 0;
 let soon: ReturnType<typeof setTimeout> | undefined;
 
 export async function readRooms(): Promise<void> {
   const askedAt = Date.now();
+  const turn = ++asked;
   dueAt = askedAt + REREAD_MS + Math.random() * REREAD_SPREAD_MS;
   try {
     const found = await get<OwnRoom[]>("/ws/rooms", AbortSignal.timeout(ANSWER_MS));
+    // Two are often under way, and the older answer may come last: a room just made would vanish again.
+    if (turn < heard) return;
+    heard = turn;
     rooms.value = found.map((room) => (String(room.id) === openRoom.value ? { ...room, unread: 0 } : room));
     roomsFailure.value = null;
   } catch (error) {

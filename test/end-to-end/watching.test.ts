@@ -1,0 +1,234 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { eventually } from "../adapters/eventually.ts";
+import { signUp as signUpForChat } from "../support/chat.ts";
+import { startHranaServer } from "../support/hrana-server.ts";
+import { available, startBroker } from "../support/rabbitmq.ts";
+import { S3_CREDENTIALS, startS3 } from "../support/s3.ts";
+import {
+  type RunningProcess,
+  type RunningServer,
+  startServer,
+  startWorker,
+  temporaryFolder,
+} from "../support/server.ts";
+import { startSmtp } from "../support/smtp.ts";
+import { ask, download, signUp } from "../support/walk.ts";
+
+const SECRET = "the same secret on every node, of 32 bytes or more";
+const LIMIT_MS = 120_000;
+/** What was found is kept for a second, and a check may take three. */
+const NOTICED_MS = 10_000;
+
+type Standing = { readonly status: number; readonly body: { checks: Record<string, { state: string }> } };
+
+async function standing(url: string): Promise<Standing> {
+  const answer = await fetch(`${url}/readyz`);
+  return { status: answer.status, body: (await answer.json()) as Standing["body"] };
+}
+
+const down = ({ body }: Standing): string[] =>
+  Object.entries(body.checks).flatMap(([name, { state }]) => (state === "down" ? [name] : []));
+
+async function isReady(url: string): Promise<void> {
+  await eventually(async () => (await standing(url)).status === 200, 30_000, 50);
+}
+
+/** Ready, then not ready for this reason alone, then ready again. */
+async function names(url: string, wanted: readonly string[], stop: () => unknown, start: () => unknown) {
+  await isReady(url);
+  await stop();
+  await eventually(async () => down(await standing(url)).length === wanted.length, NOTICED_MS, 50);
+  const found = await standing(url);
+  expect([found.status, down(found)]).toEqual([503, [...wanted]]);
+  await start();
+  await isReady(url);
+}
+
+/** The value of a series at an address, whatever it stands for in the order of its labels. */
+async function metric(url: string, name: string): Promise<number | undefined> {
+  const lines = (await (await fetch(`${url}/metrics`)).text()).split("\n");
+  const line = lines.find((candidate) => candidate.startsWith(`${name} `));
+  return line === undefined ? undefined : Number(line.slice(name.length));
+}
+
+describe("one server on a file", () => {
+  let folder: ReturnType<typeof temporaryFolder>;
+  let server: RunningServer;
+  const dataDir = () => join(folder.path, "data");
+
+  beforeAll(async () => {
+    folder = temporaryFolder();
+    server = await startServer({ dataDir: dataDir() });
+  }, LIMIT_MS);
+  afterAll(async () => {
+    server?.kill("SIGKILL");
+    await folder?.remove();
+  });
+
+  test(
+    "is not ready while its documents cannot be stored, nor while its mails cannot",
+    async () => {
+      for (const [name, path] of [
+        ["documents", join(dataDir(), "documents")],
+        ["mailer", join(dataDir(), "outbox")],
+      ] as const) {
+        const block = async () => {
+          await rm(path, { recursive: true, force: true });
+          await writeFile(path, "not a folder");
+        };
+        await names(server.url, [name], block, () => rm(path));
+      }
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    "tells of sockets, closes by code, replays, jobs, commits and how late the event loop is",
+    async () => {
+      const ada = await signUpForChat(server, "ada");
+      await ada.call("POST", "/ws/create-room", { id: "lobby", name: "lobby" });
+      const socket = await ada.join("lobby", { v1: true });
+      const { epoch } = await socket.waitFor((frame) => frame.type === "welcome");
+      expect(await metric(server.url, "guildhall_sockets")).toBe(1);
+      socket.send({ type: "message", content: "hello" });
+      const { id } = await socket.waitForMessage("hello");
+      await socket.close();
+      await eventually(async () => (await metric(server.url, "guildhall_sockets")) === 0);
+      expect(await metric(server.url, 'guildhall_socket_closes_total{code="1000"}')).toBe(1);
+      for (const query of [
+        { since: id, epoch },
+        { since: id, epoch: "another" },
+      ]) {
+        const again = await ada.join("lobby", { v1: true, query });
+        await again.waitFor((frame) => frame.type === "welcome");
+        await again.close();
+      }
+      expect(await metric(server.url, 'guildhall_replays_total{kind="exact"}')).toBe(1);
+      expect(await metric(server.url, 'guildhall_replays_total{kind="gap"}')).toBe(1);
+
+      const token = await signUp(server, "subject");
+      await download(server, token, await ask(server, token, "subject"));
+      expect(await metric(server.url, 'guildhall_tasks{kind="DONE"}')).toBe(1);
+      await eventually(
+        async () => (await metric(server.url, 'guildhall_job_duration_seconds_count{outcome="done"}')) === 1,
+      );
+      const commits = (await metric(server.url, "guildhall_db_commit_seconds_count")) ?? 0;
+      expect(commits).toBeGreaterThan(0);
+      expect(await metric(server.url, "guildhall_db_group_units_sum")).toBeGreaterThanOrEqual(commits);
+      expect(await metric(server.url, "nodejs_eventloop_lag_p99_seconds")).toBeGreaterThan(0);
+      expect(await metric(server.url, "process_resident_memory_bytes")).toBeGreaterThan(1e6);
+    },
+    LIMIT_MS,
+  );
+});
+
+describe.skipIf(!available())("a node and a worker of the scaled form", () => {
+  const closing: (() => unknown)[] = [];
+  let folder: ReturnType<typeof temporaryFolder>;
+  let parts: Awaited<ReturnType<typeof startParts>>;
+
+  async function startParts() {
+    const broker = await startBroker();
+    closing.push(() => broker.close());
+    const s3 = await startS3(["stats"]);
+    closing.push(() => s3.close());
+    const database = await startHranaServer(join(folder.path, "remote.db"));
+    closing.push(() => database.close());
+    const smtp = await startSmtp();
+    closing.push(() => smtp.stop());
+    const env = {
+      DATABASE_URL: database.url,
+      JWT_SECRET: SECRET,
+      AMQP_URL: broker.url,
+      S3_BUCKET: "stats",
+      S3_ENDPOINT: s3.endpoint,
+      AWS_ACCESS_KEY_ID: S3_CREDENTIALS.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: S3_CREDENTIALS.secretAccessKey,
+      SMTP_URL: smtp.url,
+      MAIL_FROM: "Club <club@example.org>",
+    };
+    const node = await startServer({ dataDir: join(folder.path, "node"), env, args: ["--no-worker"] });
+    closing.push(() => node.kill("SIGKILL"));
+    const worker = await startWorker({
+      dataDir: join(folder.path, "worker"),
+      env: { ...env, WORKER_PORT: "0" },
+    });
+    closing.push(() => worker.kill("SIGKILL"));
+    const port = /"port":(\d+)/.exec(worker.output())?.[1];
+    return { broker, s3, database, smtp, node, worker, workerUrl: `http://127.0.0.1:${port}` };
+  }
+
+  beforeAll(async () => {
+    folder = temporaryFolder();
+    parts = await startParts();
+  }, LIMIT_MS);
+  afterAll(async () => {
+    for (const close of closing.toReversed()) await close();
+    await folder?.remove();
+  });
+
+  test(
+    "each service that stops makes the node not ready, and is named",
+    async () => {
+      const { node, s3, database, smtp } = parts;
+      await names(node.url, ["documents"], s3.stop, s3.start);
+      await names(node.url, ["database"], database.stop, database.start);
+      await names(node.url, ["mailer"], smtp.stop, smtp.start);
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    "the worker says the same of what it needs, and counts its jobs",
+    async () => {
+      const { node, worker, workerUrl, s3, database, smtp } = parts;
+      await names(workerUrl, ["documents"], s3.stop, s3.start);
+      await names(workerUrl, ["database"], database.stop, database.start);
+      await smtp.stop();
+      expect((await standing(workerUrl)).status).toBe(200);
+      await smtp.start();
+
+      const token = await signUp(node, "subject");
+      const asked = await node.call("POST", "/api/stats/subject", {
+        token,
+        headers: { "X-Request-ID": "through-the-queue" },
+      });
+      await download(node, token, asked.body.result.id, 40_000);
+      const jobs = 'guildhall_job_duration_seconds_count{outcome="done"}';
+      await eventually(async () => (await metric(workerUrl, jobs)) === 1);
+      expect(await metric(node.url, jobs)).toBeUndefined();
+      const lineOf = (process: RunningProcess, message: string) =>
+        process
+          .output()
+          .split("\n")
+          .find((text) => text.includes(message) && text.includes("through-the-queue"));
+      await eventually(() => lineOf(worker, "document stored") !== undefined);
+      expect(JSON.parse(lineOf(worker, "document stored") ?? "")).toMatchObject({
+        taskId: asked.body.result.id,
+        requestId: "through-the-queue",
+        ms: expect.any(Number),
+      });
+      expect(JSON.parse(lineOf(node, '"msg":"request"') ?? "{}")).toMatchObject({
+        path: "/api/stats/subject",
+        status: 200,
+      });
+    },
+    LIMIT_MS,
+  );
+
+  // The last one: a broker takes its time to come back, which other tests wait for.
+  test(
+    "a broker that stops is missed as the queue and as the bus",
+    async () => {
+      await isReady(parts.node.url);
+      await parts.broker.stop();
+      await eventually(async () => down(await standing(parts.node.url)).length === 2, NOTICED_MS, 50);
+      expect(down(await standing(parts.node.url))).toEqual(["queue", "bus"]);
+      await eventually(async () => down(await standing(parts.workerUrl)).length === 1, NOTICED_MS, 50);
+      expect(down(await standing(parts.workerUrl))).toEqual(["queue"]);
+    },
+    LIMIT_MS,
+  );
+});
