@@ -18,7 +18,10 @@ import { createTokens } from "./domain/tokens.ts";
 import type { Log } from "./log.ts";
 import { version } from "./version.ts";
 
-/** `serve` has its worker in the same process; a `worker` of its own hears no nudge without a broker. */
+/**
+ * `serve` has its worker in the same process; a `worker` of its own hears no nudge without a broker. A `tool` makes no
+ * documents and sends no nudge, so it opens no broker and no bucket.
+ */
 export type Role = "serve" | "worker" | "tool";
 
 /** For the route that serves signed document links; null when another server does. */
@@ -132,7 +135,8 @@ export async function compose({
   }
 
   async function openDocuments(): Promise<{ documents: DocumentStore; verifyLink: VerifyLink }> {
-    if (config.s3 !== null) return { documents: await openBucket(config.s3), verifyLink: null };
+    if (config.s3 !== null && role !== "tool")
+      return { documents: await openBucket(config.s3), verifyLink: null };
     const signingKeys = derived("document links");
     const files = fileDocuments({
       directory: join(config.dataDir, "documents"),
@@ -144,7 +148,7 @@ export async function compose({
   }
 
   async function openQueue(): Promise<JobQueue> {
-    if (config.amqpUrl === null) {
+    if (config.amqpUrl === null || role === "tool") {
       const hearsAll = role !== "worker" && db.kind === "local";
       return embeddedQueue(hearsAll ? { log } : { log, pollMs: WORKER_POLL_MS });
     }

@@ -68,6 +68,19 @@ test("whoever migrates a database with data makes a backup of it first, which ca
   expect(values("SELECT name FROM roles WHERE name LIKE 'from%'")).toEqual(["from before"]);
 });
 
+test("where documents are in a bucket, that backup says so too", async () => {
+  await oldDatabase();
+  const env = { S3_BUCKET: "club", S3_ENDPOINT: "http://127.0.0.1:1", AMQP_URL: "amqp://127.0.0.1:1" };
+  expect(await runCommand(["migrate"], { dataDir, env })).toMatchObject({ code: 0, err: "" });
+  const [made] = await shelf.list(dataDir);
+  expect(made?.manifest?.documents).toEqual({
+    in: "s3",
+    bucket: "club",
+    endpoint: "http://127.0.0.1:1",
+    objects: [],
+  });
+});
+
 test("a new database has nothing to lose", async () => {
   expect((await runCommand(["migrate"], { dataDir })).code).toBe(0);
   expect(await shelf.list(dataDir)).toEqual([]);

@@ -2,6 +2,7 @@ import { Database } from "bun:sqlite";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { cp, lstat, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { version } from "../../src/version.ts";
 import { signIn } from "../support/chat.ts";
 import { S3_CREDENTIALS, startS3 } from "../support/s3.ts";
 import { type RunningServer, startServer, temporaryFolder } from "../support/server.ts";
@@ -115,7 +116,7 @@ describe("with documents as files", () => {
       "manual",
       expect.stringMatching(/^\d{4}-.*Z$/),
       expect.stringMatching(/ KB$/),
-      "0.1.0",
+      version,
       "ok\n",
     ]);
     const path = join(made.folder, "secrets.json");
@@ -228,7 +229,7 @@ describe("with documents as files", () => {
         const whole = await readFile(join(made.folder, path));
         const flipped = Buffer.from(whole);
         // Of the manifest a byte that leaves it JSON: a digit of the version.
-        const at = path === "manifest.json" ? whole.indexOf("0.1.0") : Math.floor(whole.length / 2);
+        const at = path === "manifest.json" ? whole.indexOf(version) : Math.floor(whole.length / 2);
         flipped[at] = (flipped[at] ?? 0) ^ 1;
         await writeFile(join(made.folder, path), flipped);
         const verified = await backup(["verify", made.name], dataDir);
