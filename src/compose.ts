@@ -9,9 +9,9 @@ import { argon2Passwords } from "./adapters/passwords/argon2.ts";
 import { embeddedQueue } from "./adapters/queue/embedded.ts";
 import { migrateSafely } from "./backups/before-migration.ts";
 import { placeOf } from "./backups/place.ts";
+import { record } from "./backups/record.ts";
 import type { Config } from "./config.ts";
 import type { Secrets } from "./data-dir.ts";
-import * as backups from "./domain/backups.ts";
 import type { Bus, Core, DocumentStore, JobQueue, Keys, Mailer } from "./domain/core.ts";
 import * as mails from "./domain/mails.ts";
 import { createTokens } from "./domain/tokens.ts";
@@ -97,10 +97,7 @@ export async function compose({
         sealingKeys: derived("waiting mails"),
       },
     };
-    if (backup !== null) {
-      log.info(backup, "backup made before the migration");
-      await backups.recordingCreated(core, backup);
-    }
+    if (backup !== null) await record(core, backup);
     const sender = role === "serve" ? mails.createMailSender(core) : null;
     sender?.start();
     return {

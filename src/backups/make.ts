@@ -1,4 +1,4 @@
-import { access, copyFile, mkdir, rename, rm, stat } from "node:fs/promises";
+import { access, copyFile, mkdir, rename, rm, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { lockBackups } from "../data-dir.ts";
 import { CommandError } from "../run.ts";
@@ -185,7 +185,12 @@ async function takeDocument(source: string, target: string, before: ReadonlyMap<
   if (await linked(source, target)) return digestOf(target);
   const digest = await digestOf(source);
   const earlier = before.get(digest.sha256);
-  if (earlier !== undefined && (await linked(earlier, target).catch(() => false))) return digestOf(target);
+  if (earlier !== undefined && (await linked(earlier, target).catch(() => false))) {
+    const found = await digestOf(target);
+    if (found.sha256 === digest.sha256) return found;
+    // What is in that backup is not what it was.
+    await unlink(target);
+  }
   await copyFile(source, target);
   await sync(target);
   return digestOf(target);

@@ -230,6 +230,12 @@ describe("documents", () => {
     const second = await daily(AT + 1_000);
     expect(await inodes(second)).toEqual(await inodes(first));
     expect((await verify(pathOf(second.name))).problems).toEqual([]);
+
+    // Damage is not handed on.
+    await writeFile(join(pathOf(second.name), "documents", "stats-a.pdf"), "stats-A.pdf");
+    const third = await daily(AT + 2_000);
+    expect((await inodes(third)).map(([, links]) => links)).toEqual([1, 3, 3]);
+    expect((await verify(pathOf(third.name))).problems).toEqual([]);
   });
 });
 
