@@ -1,5 +1,5 @@
 import { Database } from "bun:sqlite";
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -10,6 +10,9 @@ import * as shelf from "../../src/backups/shelf.ts";
 import { prepareDataDir } from "../../src/data-dir.ts";
 import { runCommand } from "../support/command.ts";
 import { type RunningProcess, startServer, startWorker, temporaryFolder } from "../support/server.ts";
+
+// Each command and each backup is a process of its own.
+setDefaultTimeout(30_000);
 
 const NAMES = MIGRATIONS.map(({ name }) => name);
 const OLD = NAMES.slice(0, 2);
@@ -100,7 +103,7 @@ test("a server and workers that start together make one backup, migrate once, an
   ]);
   expect(applied()).toEqual(NAMES);
   expect(values("SELECT count(*) FROM audit_entries WHERE action = 'backup.created'")).toEqual([1]);
-}, 20_000);
+});
 
 test("when it cannot be made nothing is migrated, unless that is wanted", async () => {
   await oldDatabase();

@@ -1,7 +1,8 @@
 import { Database } from "bun:sqlite";
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { cp, lstat, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { lockWorker } from "../../src/data-dir.ts";
 import { version } from "../../src/version.ts";
 import { signIn } from "../support/chat.ts";
 import { S3_CREDENTIALS, startS3 } from "../support/s3.ts";
@@ -9,7 +10,8 @@ import { type RunningServer, startServer, temporaryFolder } from "../support/ser
 import { download } from "../support/walk.ts";
 import { accessToken, backup, type Club, createBackup, startClub } from "./club.ts";
 
-const START_MS = 30_000;
+// Each command is a process of its own.
+setDefaultTimeout(30_000);
 
 /** Everything below a folder with what would show a change. */
 async function traces(folder: string): Promise<string[]> {
@@ -69,7 +71,7 @@ describe("with documents as files", () => {
     running = club.server;
     made = await createBackup(dataDir);
     await club.ann.call("POST", "/ws/rooms/1/messages", { content: "after the backup" });
-  }, START_MS);
+  });
   afterAll(async () => {
     running?.kill("SIGKILL");
     await running?.exited;
@@ -142,8 +144,14 @@ describe("with documents as files", () => {
 
   test("a restore is refused while the server runs, and changes nothing", async () => {
     const before = await traces(made.folder);
-    const refused = await backup(["restore", made.name, "--replace"], dataDir);
-    expect(refused).toMatchObject({ code: 1, err: `A server runs on ${dataDir}. Stop it first.\n` });
+    for (const more of [[], ["--dry-run"]]) {
+      const refused = await backup(["restore", made.name, "--replace", ...more], dataDir);
+      expect(refused).toMatchObject({
+        code: 1,
+        out: "",
+        err: `A server runs on ${dataDir}. Stop it first.\n`,
+      });
+    }
     expect(await traces(made.folder)).toEqual(before);
     expect((await club.server.call("GET", "/readyz")).status).toBe(200);
   });
@@ -182,6 +190,13 @@ describe("with documents as files", () => {
     }
     expect(dry.out).toEndWith("Nothing was changed.\n");
     expect(await traces(dataDir)).toEqual(before);
+  });
+
+  test("so it is while a worker runs", async () => {
+    const worker = lockWorker(dataDir);
+    const refused = await backup(["restore", made.name, "--replace"], dataDir);
+    worker.release();
+    expect(refused).toMatchObject({ code: 1, err: `A worker runs on ${dataDir}. Stop it first.\n` });
   });
 
   test("a program that has the database open is noticed, whatever it is", async () => {
@@ -244,7 +259,7 @@ describe("with documents as files", () => {
         await writeFile(join(made.folder, path), whole);
       }
       expect((await backup(["verify", made.name], dataDir)).code).toBe(0);
-    }, 20_000);
+    });
   });
 });
 
@@ -274,7 +289,7 @@ describe("with documents in S3", () => {
       await club.server.exited;
     });
     made = await createBackup(dataDir, env);
-  }, START_MS);
+  });
   afterAll(async () => {
     for (const close of closing.toReversed()) await close();
   });

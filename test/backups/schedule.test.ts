@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -16,6 +16,9 @@ import { eventually } from "../adapters/eventually.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { startHranaServer } from "../support/hrana-server.ts";
 import { startServer, temporaryFolder } from "../support/server.ts";
+
+// Each command and each backup is a process of its own.
+setDefaultTimeout(30_000);
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -93,7 +96,7 @@ describe("the schedule", () => {
     ]);
     const [first] = await noted("backup.created");
     expect(first?.details).toEqual({ name: stamp(DUE), bytes: expect.any(Number), ms: expect.any(Number) });
-  }, 20_000);
+  });
 
   test("makes up for one that was missed, and makes none before the next is due", async () => {
     begin();
@@ -114,7 +117,7 @@ describe("the schedule", () => {
       "daily-20261121T035000Z",
       "daily-20261123T185000Z",
     ]);
-  }, 10_000);
+  });
 
   test("a failure is logged, recorded and mailed to every active administrator, in their language, once a day", async () => {
     const admin = async (username: string, language: string) => {
@@ -170,7 +173,7 @@ describe("the schedule", () => {
     now += HOUR;
     await eventually(async () => (await noted("backup.created")).length === 1);
     await sender.stop(1_000);
-  }, 15_000);
+  });
 
   test("a stop breaks off the one being made, and is not told as a failure", async () => {
     await db.run(
