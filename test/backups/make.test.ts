@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from
 import { mkdir, readdir, readFile, rm, stat, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { sql } from "drizzle-orm";
 import { migrate, openDatabase } from "../../db/open.ts";
 import type { Made, Place } from "../../src/backups/make.ts";
 import { makeBackup } from "../../src/backups/maker.ts";
@@ -94,6 +95,24 @@ describe("while others write", () => {
     writer.kill("SIGKILL");
     await reading;
   });
+});
+
+test("what the log grew by while somebody read is given back to the disk", async () => {
+  const db = await openDatabase(pathToFileURL(place.database).href);
+  const size = async () => (await stat(`${place.database}-wal`)).size;
+  const write = () =>
+    db.run(sql`INSERT INTO roles (name, permissions) VALUES (hex(randomblob(8)), zeroblob(4000000))`);
+  const reader = new Database(place.database, { readonly: true });
+  reader.run("BEGIN");
+  reader.query("SELECT count(*) FROM roles").get();
+  for (let row = 0; row < 8; row++) await write();
+  expect(await size()).toBeGreaterThan(32_000_000);
+  reader.close();
+  await daily(AT);
+  await write();
+  await write();
+  expect(await size()).toBeLessThan(17_000_000);
+  await db.close();
 });
 
 describe("one at a time", () => {
