@@ -165,6 +165,15 @@ export function createLab(): Lab {
   };
 }
 
+/** What is broken off leaves no process and no folder behind. The answer takes it back. */
+export function closeOnSignal(lab: Lab): () => void {
+  const end = () => void lab.close().finally(() => process.exit(1));
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, end);
+  return () => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, end);
+  };
+}
+
 function remoteLoad(spec: LoadSpec): RemoteLoad & { end(): Promise<void> } {
   const { promise, resolve, reject } = Promise.withResolvers<LoadResult>();
   // Whoever asked for the load may have failed before looking at its result.

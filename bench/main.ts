@@ -1,6 +1,6 @@
 import { cpus, loadavg } from "node:os";
 import { blog } from "./blog.ts";
-import { createLab, type Lab } from "./lab.ts";
+import { closeOnSignal, createLab } from "./lab.ts";
 import { backup } from "./measures/backup.ts";
 import { chatAbuse } from "./measures/chat-abuse.ts";
 import { chatFanOut } from "./measures/chat-fan-out.ts";
@@ -88,15 +88,6 @@ async function inLab(measure: Measure): Promise<Row[]> {
     await lab.close();
     unhook();
   }
-}
-
-/** A measure that is broken off leaves no process and no folder behind. */
-function closeOnSignal(lab: Lab): () => void {
-  const end = () => void lab.close().finally(() => process.exit(1));
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, end);
-  return () => {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, end);
-  };
 }
 
 process.exit(await main(process.argv.slice(2)));

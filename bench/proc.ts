@@ -16,6 +16,13 @@ export async function processorMs(pid: number): Promise<number> {
   return ((Number(fields[11]) + Number(fields[12])) * 1000) / TICKS_PER_SECOND;
 }
 
+/** Resident set of a process alone, in MB (10^6 bytes); null when it is gone. */
+export async function residentMemory(pid: number): Promise<number | null> {
+  const status = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
+  const [, kilobytes] = /^VmRSS:\s+(\d+) kB/m.exec(status) ?? [];
+  return kilobytes === undefined ? null : (Number(kilobytes) * 1024) / 1_000_000;
+}
+
 /** Proportional set size of a process and all its descendants in MB (10^6 bytes): shared pages count once. */
 export async function memoryOfTree(pid: number): Promise<number> {
   let bytes = 0;

@@ -162,6 +162,8 @@ async function configure(database: Database, path: string, busyDeadlineMs: numbe
   database.run("PRAGMA wal_autocheckpoint = 1000");
   // What the log grew by while something read for long, such as a backup, is given back.
   database.run(`PRAGMA journal_size_limit = ${LOG_KEPT_BYTES}`);
+  // Where no folder for temporary files can be written to, as in a container, statements would fail.
+  database.run("PRAGMA temp_store = MEMORY");
 }
 
 async function later<T>(run: () => Promise<T>, deadlineMs: number): Promise<T> {

@@ -243,14 +243,15 @@ export function createApp(options: AppOptions): App {
       return sockets.stop(withinMs);
     },
 
-    async fetch(request, peer) {
+    async fetch(received, peer) {
+      const request = absolute(received);
       const startedAt = performance.now();
       const turn = takeTurn(startedAt);
       if (turn !== null) await turn;
       const id = requestId(request.headers);
       let isUpgraded = false;
       const target = targetOf(request);
-      const peerAddress = () => peer.requestIP(request)?.address ?? "unknown";
+      const peerAddress = () => peer.requestIP(received)?.address ?? "unknown";
       const info: Running = {
         id,
         limits: {},
@@ -258,10 +259,10 @@ export function createApp(options: AppOptions): App {
         peer: peerAddress,
         address: () => addressOf(peerAddress(), request.headers.get("X-Forwarded-For")),
         upgrade({ data, headers }) {
-          isUpgraded = peer.upgrade(request, { data, headers: { ...headers, ...info.limits } });
+          isUpgraded = peer.upgrade(received, { data, headers: { ...headers, ...info.limits } });
           return isUpgraded;
         },
-        idleTimeout: (seconds) => peer.timeout(request, seconds),
+        idleTimeout: (seconds) => peer.timeout(received, seconds),
       };
       let response: Response;
       try {
@@ -308,6 +309,10 @@ const limitHeaders = ({ limit, remaining, resetAt }: Verdict) => ({
   "X-RateLimit-Remaining": String(remaining),
   "X-RateLimit-Reset": String(resetAt),
 });
+
+/** Without a Host header, as old health checks come, Bun gives the path alone, which is no URL. */
+const absolute = (request: Request): Request =>
+  request.url.startsWith("/") ? new Request(`http://localhost${request.url}`, request) : request;
 
 type Target = { readonly path: string; readonly query: string };
 

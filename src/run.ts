@@ -1,5 +1,10 @@
 /** Runs a command; what it cannot do is told in words, without a stack where the user can mend it. */
 export async function run(command: () => Promise<unknown>): Promise<void> {
+  // Whoever reads what we print, such as `head`, has had enough.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit(0);
+    throw error;
+  });
   try {
     await command();
   } catch (error) {

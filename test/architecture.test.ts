@@ -23,6 +23,7 @@ const RULES: readonly (readonly [place: RegExp, allowed: readonly RegExp[]])[] =
   [/^src\/web\//, [/^src\/web\//]],
   [/^src\/http\//, [/^src\/http\//, /^src\/domain\//, /^src\/log\.ts$/, /^db\/open\.ts$/]],
   [/^src\/adapters\/(queue|bus)\//, [/^src\/domain\//, /^src\/log\.ts$/, /^src\/adapters\/rabbitmq\//]],
+  [/^src\/adapters\/(documents|mail)\//, [/^src\/domain\//, /^src\/log\.ts$/, /^src\/adapters\/folder\//]],
   [/^src\/adapters\/(\w+)\//, [/^src\/domain\//, /^src\/log\.ts$/]],
   [/^src\/apis\/[\w-]+\.ts$/, [/^src\/http\//, /^src\/domain\//, /^src\/log\.ts$/]],
   [/^src\/apis\/(\w+)\//, [/^src\/http\//, /^src\/domain\//, /^src\/log\.ts$/, /^src\/apis\/[\w-]+\.ts$/]],

@@ -165,6 +165,51 @@ describe.each(PROXIES)("behind $name with the file of deploy/", ({ name, tools, 
   });
 });
 
+describe("Containerfile", () => {
+  test("its probe tells a server that answers from one that does not", async () => {
+    const text = await Bun.file(join(DEPLOY, "Containerfile")).text();
+    const probe: string[] = JSON.parse(/HEALTHCHECK[^\n]*\\\n\s+CMD (\[.*\])/.exec(text)?.[1] ?? "[]");
+    const run = (port: number | undefined) =>
+      Bun.spawn(probe, { env: { PATH: process.env.PATH ?? "", PORT: String(port) }, stderr: "ignore" })
+        .exited;
+    const folder = temporaryFolder();
+    const server = await startServer({ dataDir: folder.path, args: ["--no-worker"] });
+    const failing = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: () => new Response(null, { status: 503 }),
+    });
+    try {
+      expect(await run(Number(new URL(server.url).port))).toBe(0);
+      expect(await run(failing.port)).not.toBe(0);
+      await failing.stop(true);
+      expect(await run(failing.port)).not.toBe(0);
+    } finally {
+      await server.stop();
+      await folder.remove();
+    }
+  });
+
+  test("the image is built from what .dockerignore lets through", async () => {
+    const ignore = await Bun.file(join(DEPLOY, "../.dockerignore")).text();
+    const kept = [...ignore.matchAll(/^!(\S+)$/gm)].map(([, path = ""]) => path);
+    // Everything that the bundle and its build are made of, as the bundler says.
+    const root = join(DEPLOY, "..");
+    const entrypoints = ["src/main.ts", "src/web/main.tsx", "scripts/build.ts"].map((path) =>
+      join(root, path),
+    );
+    const inputs = await Promise.all(
+      entrypoints.map(async (entrypoint) => {
+        const { metafile } = await Bun.build({ entrypoints: [entrypoint], target: "bun", metafile: true });
+        return Object.keys(metafile?.inputs ?? {});
+      }),
+    );
+    const own = inputs.flat().filter((path) => !path.startsWith("node_modules/") && !path.startsWith(".."));
+    expect(own.length).toBeGreaterThan(200);
+    expect(own.filter((path) => !kept.includes(path.split("/")[0] ?? ""))).toEqual([]);
+  });
+});
+
 describe("compose.yaml", () => {
   type Service = {
     readonly image: string;

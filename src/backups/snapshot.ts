@@ -24,6 +24,7 @@ export function takeSnapshot(source: string, target: string): void {
   const database = new Database(source, { readonly: true });
   try {
     database.run("PRAGMA busy_timeout = 5000");
+    database.run("PRAGMA temp_store = MEMORY");
     database.run("VACUUM INTO ?", [target]);
   } finally {
     database.close();
@@ -108,6 +109,7 @@ function reading<T>(path: string, read: (database: Database) => T): T {
   try {
     // Nobody writes to it: half of the time that the check of its integrity takes through a cache.
     database.run(`PRAGMA mmap_size = ${MAPPED_BYTES}`);
+    database.run("PRAGMA temp_store = MEMORY");
     return read(database);
   } finally {
     database.close();

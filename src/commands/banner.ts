@@ -37,7 +37,7 @@ export function banner({ config, publicUrl, hasAdmin }: BannerOptions): string {
 }
 
 function programName(): string {
-  if (Bun.main.startsWith("/$bunfs/")) return quoted(process.execPath);
+  if (/^(\/\$bunfs|B:\/~BUN)\//.test(Bun.main)) return quoted(process.execPath);
   const below = relative(process.cwd(), Bun.main);
   const program = quoted(below.startsWith("..") ? Bun.main : below);
   return hasBun() ? `bun ${program}` : `npx -y bun@${Bun.version} ${program}`;

@@ -13,6 +13,7 @@ import {
   type Told,
   type Visitor,
 } from "../support/chat-history.ts";
+import { randomFrom } from "../support/random.ts";
 import { type RunningServer, startServer, temporaryFolder } from "../support/server.ts";
 
 const ROUNDS = 20;
@@ -178,15 +179,4 @@ function expectOneStory({ followers, plain, said, answered }: Scene, history: re
   }
   const withKey = [...said].filter((content) => !content.includes("plain"));
   expect(withKey.filter((content) => !stored.has(content))).toEqual([]);
-}
-
-/** Mulberry32: numbers from 0 to 1 that a seed gives again. */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

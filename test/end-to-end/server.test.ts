@@ -309,6 +309,35 @@ describe("over a real connection", () => {
     ]);
   });
 
+  test("without a Host header, as old health checks come", async () => {
+    const { hostname, port } = new URL((await serve()).url);
+    const ask = async (request: string): Promise<string> => {
+      const socket = connect(Number(port), hostname);
+      socket.write(request);
+      let answer = "";
+      for await (const chunk of socket) answer += chunk;
+      return answer;
+    };
+    expect(await ask("GET /healthz HTTP/1.0\r\n\r\n")).toContain(" 200 OK");
+    const form = '{"username":"old","email":"old@example.org","sex":"x"}';
+    const registered = await ask(
+      "POST /api/auth/register?x=1 HTTP/1.0\r\nContent-Type: application/json\r\n" +
+        `Content-Length: ${form.length}\r\n\r\n${form}`,
+    );
+    expect(registered).toContain("refresh_token");
+  });
+
+  test("a reader of what a command prints may have had enough", async () => {
+    const piped = ["bash", "-c", "set -o pipefail; bun src/main.ts openapi | head -c 1"];
+    const child = Bun.spawn(piped, { cwd: ROOT, stdout: "pipe", stderr: "pipe" });
+    const [out, err, code] = await Promise.all([
+      new Response(child.stdout).text(),
+      new Response(child.stderr).text(),
+      child.exited,
+    ]);
+    expect([out, err, code]).toEqual(["{", "", 0]);
+  });
+
   test("a body far above the limit is refused without being read", async () => {
     const server = await serve();
     const answer = await server.call("PUT", "/api/users/myself", { body: { sex: "x".repeat(8_000_000) } });

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { outboxMailer } from "../../src/adapters/mail/outbox.ts";
@@ -28,6 +28,16 @@ test("makes nothing before the first mail, then a folder for its owner alone", a
   const [name = ""] = await readdir(directory);
   expect(name).toMatch(/^20260414T103000000Z-[0-9a-f]{16}\.eml$/);
   expect((await stat(join(directory, name))).mode & 0o777).toBe(0o600);
+});
+
+test("removes what a crash left long ago, and nothing that may be in the making", async () => {
+  const longAgo = Date.now() / 1000 - 11 * 60;
+  const old = [".old.eml.tmp", ".old.probe", "old.eml"];
+  for (const name of [...old, ".new.eml.tmp"]) await writeFile(join(parent, name), "half");
+  for (const name of old) await utimes(join(parent, name), longAgo, longAgo);
+  await outbox(parent).send(MAIL);
+  const names = (await readdir(parent)).filter((name) => !name.startsWith("2026"));
+  expect(names.sort()).toEqual([".new.eml.tmp", "old.eml"]);
 });
 
 test("dates a mail by the clock that it is given", async () => {

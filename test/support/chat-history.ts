@@ -34,6 +34,8 @@ export type Visitor = {
 export type Follower = Visitor & {
   /** What it said and was answered, by key, which is the content. */
   readonly answered: ReadonlyMap<string, number>;
+  /** What was refused is not said again. */
+  drop(content: string): void;
   /** Each id once, in the order in which they came first. */
   ids(): number[];
   readonly counts: {
@@ -51,11 +53,17 @@ export type Where = {
   readonly url: () => string;
   readonly user: ChatUser;
   readonly room: number | string;
+  /** How long to wait before coming back, in milliseconds. */
+  readonly returnMs?: number;
+  /** Close codes that are no flaw. */
+  readonly returning?: ReadonlySet<number>;
+  /** `error` and `moderated` frames of guildhall.v1; without it they are flaws. */
+  readonly onFrame?: (frame: Frame) => void;
 };
 
 const RETURN_MS = 15;
 // The connection is lost, or the server asks to come back.
-const RETURNING = new Set([1001, 1006, 1012]);
+const RETURNING: ReadonlySet<number> = new Set([1001, 1006, 1012]);
 
 type Line = {
   readonly isHere: boolean;
@@ -66,7 +74,7 @@ type Line = {
 
 /** Opens a socket and opens it again until `end`. */
 function keepOpen(
-  { url, user, room }: Where,
+  { url, user, room, returnMs = RETURN_MS }: Where,
   protocols: readonly string[],
   query: () => Record<string, string | number>,
   on: { open(): void; frame(frame: Frame): void; close(code: number): void },
@@ -91,7 +99,7 @@ function keepOpen(
     opened.onclose = ({ code }) => {
       if (isOver) return over.resolve();
       if (wasOpen) on.close(code);
-      timer = setTimeout(open, RETURN_MS);
+      timer = setTimeout(open, returnMs);
     };
   }
 
@@ -114,6 +122,7 @@ function keepOpen(
 
 /** Comes at once, and is `isHere` when it has been welcomed. */
 export function follow(where: Where): Follower {
+  const { returning = RETURNING, onFrame } = where;
   const visits: number[][] = [];
   const told = new Map<number, Told>();
   const notices: string[] = [];
@@ -132,7 +141,7 @@ export function follow(where: Where): Follower {
     frame: hear,
     close(code) {
       isWelcome = false;
-      if (!RETURNING.has(code)) flaws.push(`closed with ${code}`);
+      if (!returning.has(code)) flaws.push(`closed with ${code}`);
     },
   });
 
@@ -143,6 +152,7 @@ export function follow(where: Where): Follower {
     else if (frame.type === "message") hearMessage(frame);
     else if (["joined", "left", "typing", "deleted"].includes(frame.type))
       notices.push(`${frame.type} ${frame.id}`);
+    else if (onFrame !== undefined && ["error", "moderated"].includes(frame.type)) onFrame(frame);
     else flaws.push(JSON.stringify(frame));
   }
 
@@ -205,6 +215,7 @@ export function follow(where: Where): Follower {
       unanswered.add(content);
       if (isWelcome && line.isHere) send(content);
     },
+    drop: (content) => void unanswered.delete(content),
     cut: line.cut,
     end: line.end,
   };
@@ -212,6 +223,7 @@ export function follow(where: Where): Follower {
 
 /** A client of the plain protocol: what is said while it is away it never hears, and nothing is said again. */
 export function listen(where: Where): Visitor {
+  const { returning = RETURNING } = where;
   const visits: number[][] = [];
   const told = new Map<number, Told>();
   const flaws: string[] = [];
@@ -220,7 +232,7 @@ export function listen(where: Where): Visitor {
     open: () => visits.push([]),
     close(code) {
       unanswered.clear();
-      if (!RETURNING.has(code)) flaws.push(`closed with ${code}`);
+      if (!returning.has(code)) flaws.push(`closed with ${code}`);
     },
     frame(frame) {
       if (frame.error !== undefined) flaws.push(frame.error);

@@ -27,11 +27,15 @@ export type Faults = {
  * A libSQL server for tests: Hrana 2 over HTTP with JSON on a SQLite file. Stricter than the real one: it refuses
  * a float without a fraction, which SQLite would turn into an integer or, in a TEXT column, into "7.0".
  */
-export async function startHranaServer(file: string, token: string | null = null): Promise<HranaServer> {
+export async function startHranaServer(
+  file: string,
+  token: string | null = null,
+  wantedPort = 0,
+): Promise<HranaServer> {
   const faults: Faults = { delayMs: 0, drop: null, status: null };
   const streams = new Map<string, HranaStream>();
   let pipelines = 0;
-  let port = 0;
+  let port = wantedPort;
   let server = createServer();
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {

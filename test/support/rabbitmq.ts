@@ -14,6 +14,9 @@ export type Broker = {
   stop(): Promise<void>;
   /** SIGKILL: nobody is told. */
   kill(): Promise<void>;
+  /** Stands still: connections stay, and nothing is answered until `thaw`. */
+  freeze(): void;
+  thaw(): void;
   start(): Promise<void>;
   restart(): Promise<void>;
   /** Stops it for good and removes its files. */
@@ -65,6 +68,8 @@ export async function startBroker(): Promise<Broker> {
     start,
     stop: () => end("SIGTERM"),
     kill: () => end("SIGKILL"),
+    freeze: () => server?.kill("SIGSTOP"),
+    thaw: () => server?.kill("SIGCONT"),
     async restart() {
       await end("SIGTERM");
       await start();

@@ -39,11 +39,13 @@ type S3rver = {
 };
 type S3rverClass = new (options: Readonly<Record<string, unknown>>) => S3rver;
 
-/** An S3 server in this process with the given buckets, on a free port of 127.0.0.1. */
-export async function startS3(buckets: readonly string[]): Promise<S3Server> {
+export type S3Place = { readonly directory: string; readonly port: number };
+
+/** An S3 server in this process with the given buckets, in a folder of its own on a free port of 127.0.0.1 or there. */
+export async function startS3(buckets: readonly string[], place?: S3Place): Promise<S3Server> {
   const S3: S3rverClass = s3rver;
-  const directory = await mkdtemp(join(tmpdir(), "guildhall-s3-"));
-  let port = 0;
+  const directory = place?.directory ?? (await mkdtemp(join(tmpdir(), "guildhall-s3-")));
+  let port = place?.port ?? 0;
   let server: S3rver | undefined;
 
   async function start(): Promise<void> {

@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { constants } from "node:fs";
-import { mkdir, open, readdir, rename, stat, unlink } from "node:fs/promises";
+import { mkdir, open, rename, unlink } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Clock, DocumentStore, Keys } from "../../domain/core.ts";
+import { leftoverSweep } from "../folder/leftovers.ts";
 import { assertDocumentKey } from "./keys.ts";
 import { isValidSignature, signature } from "./links.ts";
 
@@ -19,16 +20,13 @@ export interface FileDocuments extends DocumentStore {
   verifyLink(key: string, expires: string, given: string, now: number): boolean;
 }
 
-// A put takes seconds; what is older was left by a process that died in it.
-const LEFTOVER_MS = 10 * 60_000;
-const SWEEP_EVERY_MS = 60 * 60_000;
 // Not on Windows, where a directory cannot be opened either.
 const NO_FOLLOW = constants.O_NOFOLLOW ?? 0;
 
 /** Documents as files in one flat directory, with links of our own that expire. */
 export function fileDocuments(options: FileDocumentsOptions): FileDocuments {
   const directory = resolve(options.directory);
-  let sweptAt = Number.NEGATIVE_INFINITY;
+  const sweep = leftoverSweep(directory);
 
   function pathOf(key: string): string {
     assertDocumentKey(key);
@@ -37,9 +35,7 @@ export function fileDocuments(options: FileDocumentsOptions): FileDocuments {
 
   async function prepare(): Promise<void> {
     await mkdir(directory, { recursive: true, mode: 0o700 });
-    if (performance.now() - sweptAt < SWEEP_EVERY_MS) return;
-    sweptAt = performance.now();
-    await removeLeftovers(directory);
+    await sweep();
   }
 
   return {
@@ -125,18 +121,6 @@ async function syncDirectory(directory: string): Promise<void> {
     await handle.sync();
   } finally {
     await handle.close();
-  }
-}
-
-async function removeLeftovers(directory: string): Promise<void> {
-  for (const name of await readdir(directory)) {
-    if (!/^\..*\.tmp$/.test(name)) continue;
-    const path = join(directory, name);
-    // A file's age is told by the machine's clock, not by ours.
-    const age = await stat(path)
-      .then((found) => Date.now() - found.mtimeMs)
-      .catch(() => 0);
-    if (age > LEFTOVER_MS) await unlink(path).catch(() => {});
   }
 }
 

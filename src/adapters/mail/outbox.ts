@@ -3,6 +3,7 @@ import { constants } from "node:fs";
 import { mkdir, open, rename, unlink } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Clock, Mail, Mailer } from "../../domain/core.ts";
+import { leftoverSweep } from "../folder/leftovers.ts";
 import { messageOf } from "./message.ts";
 
 export type OutboxOptions = {
@@ -19,7 +20,12 @@ const MAX_LINE_BYTES = 998;
 export function outboxMailer(options: OutboxOptions): Mailer {
   const directory = resolve(options.directory);
 
-  const prepare = () => mkdir(directory, { recursive: true, mode: 0o700 });
+  const sweep = leftoverSweep(directory);
+
+  async function prepare(): Promise<void> {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await sweep();
+  }
 
   return {
     async send(mail) {
