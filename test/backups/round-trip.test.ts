@@ -1,6 +1,6 @@
 import { Database } from "bun:sqlite";
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { cp, lstat, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { cp, lstat, mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { lockWorker } from "../../src/data-dir.ts";
 import { version } from "../../src/version.ts";
@@ -348,6 +348,12 @@ describe("with documents in S3", () => {
 
   test("is restored without touching the bucket", async () => {
     await club.server.stop();
+    await mkdir(join(dataDir, "documents"));
+    const dry = await backup(["restore", made.name, "--replace", "--dry-run"], dataDir, env);
+    expect(dry.out.match(/move \S+ to replaced/g)).toEqual([
+      "move secrets.json to replaced",
+      "move guildhall.db to replaced",
+    ]);
     const done = await backup(["restore", made.folder], empty);
     expect([done.code, done.err]).toEqual([0, ""]);
     expect(done.out).toContain(
