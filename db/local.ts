@@ -8,6 +8,7 @@ import { assertBindable } from "./values.ts";
 
 const CACHED_STATEMENTS = 512;
 const BUSY_RETRY_MS = 5;
+const LOG_KEPT_BYTES = 16 * 1024 * 1024;
 const DEFAULT_LIMITS: GroupLimits = { groupUnits: 256, queuedUnits: 20_000, busyDeadlineMs: 5_000 };
 
 /**
@@ -159,6 +160,8 @@ async function configure(database: Database, path: string, busyDeadlineMs: numbe
   database.run("PRAGMA synchronous = FULL");
   database.run("PRAGMA foreign_keys = ON");
   database.run("PRAGMA wal_autocheckpoint = 1000");
+  // What the log grew by while something read for long, such as a backup, is given back.
+  database.run(`PRAGMA journal_size_limit = ${LOG_KEPT_BYTES}`);
   // Where no folder for temporary files can be written to, as in a container, statements would fail.
   database.run("PRAGMA temp_store = MEMORY");
 }

@@ -9,16 +9,19 @@ import { argon2Passwords } from "./adapters/passwords/argon2.ts";
 import { embeddedQueue } from "./adapters/queue/embedded.ts";
 import { migrateSafely } from "./backups/before-migration.ts";
 import { placeOf } from "./backups/place.ts";
+import { record } from "./backups/record.ts";
 import type { Config } from "./config.ts";
 import type { Secrets } from "./data-dir.ts";
-import * as backups from "./domain/backups.ts";
 import type { Bus, Core, DocumentStore, JobQueue, Keys, Mailer } from "./domain/core.ts";
 import * as mails from "./domain/mails.ts";
 import { createTokens } from "./domain/tokens.ts";
 import type { Log } from "./log.ts";
 import { version } from "./version.ts";
 
-/** `serve` has its worker in the same process; a `worker` of its own hears no nudge without a broker. */
+/**
+ * `serve` has its worker in the same process; a `worker` of its own hears no nudge without a broker. A `tool` makes no
+ * documents and sends no nudge, so it opens no broker and no bucket.
+ */
 export type Role = "serve" | "worker" | "tool";
 
 /** For the route that serves signed document links; null when another server does. */
@@ -95,10 +98,7 @@ export async function compose({
         sealingKeys: derived("waiting mails"),
       },
     };
-    if (backup !== null) {
-      log.info(backup, "backup made before the migration");
-      await backups.recordingCreated(core, backup);
-    }
+    if (backup !== null) await record(core, backup);
     const sender = role === "serve" ? mails.createMailSender(core) : null;
     sender?.start();
     return {
@@ -133,7 +133,8 @@ export async function compose({
   }
 
   async function openDocuments(): Promise<{ documents: DocumentStore; verifyLink: VerifyLink }> {
-    if (config.s3 !== null) return { documents: await openBucket(config.s3), verifyLink: null };
+    if (config.s3 !== null && role !== "tool")
+      return { documents: await openBucket(config.s3), verifyLink: null };
     const signingKeys = derived("document links");
     const files = fileDocuments({
       directory: join(config.dataDir, "documents"),
@@ -145,7 +146,7 @@ export async function compose({
   }
 
   async function openQueue(): Promise<JobQueue> {
-    if (config.amqpUrl === null) {
+    if (config.amqpUrl === null || role === "tool") {
       const hearsAll = role !== "worker" && db.kind === "local";
       return embeddedQueue(hearsAll ? { log } : { log, pollMs: WORKER_POLL_MS });
     }

@@ -119,6 +119,30 @@ describe("CHAT_GUESTS", () => {
   });
 });
 
+describe("BACKUP_AT and BACKUPS_KEPT", () => {
+  const backupsOf = (env: Record<string, string>) => loadSettings({}, env).config.backups;
+
+  test("are ten to four and seven, or what is given", () => {
+    expect(backupsOf({})).toEqual({ atMinute: 3 * 60 + 50, dailyKept: 7, beforeMigration: true });
+    expect(backupsOf({ BACKUP_AT: "00:00" }).atMinute).toBe(0);
+    expect(backupsOf({ BACKUP_AT: "off", BACKUPS_KEPT: "1", BACKUP_BEFORE_MIGRATION: "off" })).toEqual({
+      atMinute: null,
+      dailyKept: 1,
+      beforeMigration: false,
+    });
+    const values = [{}, { BACKUP_AT: "23:59" }, { BACKUP_AT: "off" }].map(
+      (env) => shown(env, "BACKUP_AT")?.value,
+    );
+    expect(values).toEqual(["03:50", "23:59", "off"]);
+  });
+
+  test.each(["3:50", "24:00", "03:60", "daily"])("%s is no time of day", (text) => {
+    expect(problemsOf({ BACKUP_AT: text })).toEqual([
+      "BACKUP_AT: must be a time of day (UTC) such as 03:50, or off",
+    ]);
+  });
+});
+
 describe("RATE_LIMIT_MESSAGES", () => {
   const limitOf = (env: Record<string, string>) => loadSettings({}, env).config.limitMessages;
 

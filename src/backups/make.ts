@@ -1,9 +1,18 @@
-import { access, copyFile, mkdir, rename, rm, stat } from "node:fs/promises";
+import { access, copyFile, mkdir, rename, rm, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { lockBackups } from "../data-dir.ts";
 import { CommandError } from "../run.ts";
 import { version } from "../version.ts";
-import { codeOf, copyDurably, digestOf, inSentence, linked, requireSpace, sync } from "./files.ts";
+import {
+  codeOf,
+  copyDurably,
+  digestOf,
+  inSentence,
+  linked,
+  requireSpace,
+  sync,
+  writeDurably,
+} from "./files.ts";
 import {
   type BackedUpFile,
   DATABASE,
@@ -41,19 +50,27 @@ export type Made = {
   readonly pruned: readonly string[];
 };
 
-export type Answer = { readonly made: Made } | { readonly refusal: string } | { readonly failure: string };
+/** `writing`: this file is about to be written, in one go and by who does nothing else meanwhile. */
+export type Answer =
+  | { readonly writing: string }
+  | { readonly made: Made }
+  | { readonly refusal: string }
+  | { readonly failure: string };
+
+type Telling = (answer: Answer) => void;
 
 /** The child process: makes the backup that its parent asks for, and ends when that hangs up or is gone. */
 export function serveMaker(): void {
   process.on("disconnect", () => process.exit(0));
   process.on("message", async (message: unknown) => {
-    process.send?.(await answerTo(message as Order));
+    const tell: Telling = (answer) => void process.send?.(answer);
+    tell(await answerTo(message as Order, tell));
   });
 }
 
-async function answerTo(order: Order): Promise<Answer> {
+async function answerTo(order: Order, tell: Telling): Promise<Answer> {
   try {
-    return { made: await make(order) };
+    return { made: await make(order, tell) };
   } catch (error) {
     const told = inSentence(error, "The backup could not be written", order.place.dataDir);
     if (told instanceof CommandError) return { refusal: told.message };
@@ -62,7 +79,7 @@ async function answerTo(order: Order): Promise<Answer> {
 }
 
 /** Blocks while it copies: for a process of its own. Throws a CommandError for what can be mended. */
-async function make({ place, kind, at }: Order): Promise<Made> {
+async function make({ place, kind, at }: Order, tell: Telling): Promise<Made> {
   process.umask(0o077);
   const startedAt = performance.now();
   const { dataDir } = place;
@@ -75,7 +92,7 @@ async function make({ place, kind, at }: Order): Promise<Made> {
     const folder = join(shelf, temporaryName(name));
     let manifest: Manifest;
     try {
-      manifest = await fill(folder, place, kind, at);
+      manifest = await fill(folder, place, kind, at, tell);
       await rename(folder, join(shelf, name));
     } catch (error) {
       await rm(folder, { recursive: true, force: true });
@@ -110,10 +127,12 @@ const documentsIn = ({ files }: Manifest): BackedUpFile[] =>
   files.filter(({ path }) => path.startsWith(`${DOCUMENTS}/`));
 
 /** The snapshot first, then the documents: so everything that it names is in the store already. */
-async function fill(folder: string, place: Place, kind: Kind, at: number): Promise<Manifest> {
+async function fill(folder: string, place: Place, kind: Kind, at: number, tell: Telling): Promise<Manifest> {
   await requireSpace(dirname(folder), await sizeOf(place.database));
   await mkdir(folder, { mode: 0o700 });
   const database = join(folder, DATABASE);
+  await writeDurably(database, "");
+  tell({ writing: database });
   takeSnapshot(place.database, database);
   await sync(database);
   const [problem] = problemsIn(database);
@@ -185,7 +204,12 @@ async function takeDocument(source: string, target: string, before: ReadonlyMap<
   if (await linked(source, target)) return digestOf(target);
   const digest = await digestOf(source);
   const earlier = before.get(digest.sha256);
-  if (earlier !== undefined && (await linked(earlier, target).catch(() => false))) return digestOf(target);
+  if (earlier !== undefined && (await linked(earlier, target).catch(() => false))) {
+    const found = await digestOf(target);
+    if (found.sha256 === digest.sha256) return found;
+    // What is in that backup is not what it was.
+    await unlink(target);
+  }
   await copyFile(source, target);
   await sync(target);
   return digestOf(target);

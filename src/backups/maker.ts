@@ -1,3 +1,4 @@
+import { open } from "node:fs/promises";
 import { parse } from "node:path";
 import { lockBackups } from "../data-dir.ts";
 import { lowerPriority, ownProgram } from "../own-program.ts";
@@ -21,7 +22,8 @@ const TIME_LIMIT_MS = 60 * 60_000;
  */
 export async function makeBackup(place: Place, kind: Kind, options: MakeOptions): Promise<Made> {
   const { signal, timeLimitMs = TIME_LIMIT_MS } = options;
-  const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+  const { promise, resolve, reject } = Promise.withResolvers<Exclude<Answer, { writing: string }>>();
+  const done = new AbortController();
   const child = Bun.spawn(ownProgram("make-backup"), {
     // It is told all that it has to know: neither our environment nor a .env file of the working directory.
     env: {},
@@ -30,7 +32,10 @@ export async function makeBackup(place: Place, kind: Kind, options: MakeOptions)
     stdout: "ignore",
     stderr: "inherit",
     serialization: "json",
-    ipc: (answer: Answer) => resolve(answer),
+    ipc(answer: Answer) {
+      if ("writing" in answer) void syncSteadily(answer.writing, done.signal);
+      else resolve(answer);
+    },
     onExit: (_child, code, signalled) =>
       reject(
         new CommandError(`The backup's process ended before it was done (${signalled ?? `code ${code}`}).`),
@@ -55,11 +60,32 @@ export async function makeBackup(place: Place, kind: Kind, options: MakeOptions)
     if ("refusal" in answer) throw new CommandError(answer.refusal);
     throw new Error(`A backup failed: ${answer.failure}`);
   } finally {
+    done.abort();
     clearTimeout(limit);
     signal?.removeEventListener("abort", abort);
     child.disconnect();
     await child.exited;
     if (child.signalCode !== null) await tidy(place.dataDir);
+  }
+}
+
+const SYNC_EVERY_MS = 20;
+
+/**
+ * Has what the child writes reach the disk as it is written. Left to the end it would be all of it at once, and every
+ * commit of the server would wait for its turn behind that. Failures are the child's to tell.
+ */
+async function syncSteadily(path: string, signal: AbortSignal): Promise<void> {
+  const file = await open(path, "r").catch(() => null);
+  if (file === null) return;
+  try {
+    while (!signal.aborted) {
+      await file.datasync();
+      await Bun.sleep(SYNC_EVERY_MS);
+    }
+  } catch {
+  } finally {
+    await file.close();
   }
 }
 

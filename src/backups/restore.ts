@@ -38,15 +38,22 @@ export async function plan({ name, manifest, dataDir, replace, now }: RestoreOpt
     staged: `.restoring-${stampOf(now)}-${process.pid}`,
     replaced: await freeName(dataDir, now),
   };
+  const moved = found.filter((entry) => isReplaced(entry, manifest));
   const documents = manifest.files.filter(({ path }) => path.startsWith(`${DOCUMENTS}/`)).length;
   const steps = [
     `copy ${manifest.files.length} files (${inWords(totalBytes(manifest))}, of them ${documents} documents) from ${name} into ${swap.staged}`,
     "in that copy: give chat a new epoch, end the sessions of accounts with a password, and note backup.restored",
-    ...found.map((entry) => `move ${entry} to ${swap.replaced}/${entry}`),
+    ...moved.map((entry) => `move ${entry} to ${swap.replaced}/${entry}`),
     `move what was copied to ${dataDir}`,
   ];
-  return { swap, steps, moved: found };
+  return { swap, steps, moved };
 }
+
+/** What a backup does not have stays where it is: documents beside one whose documents are in a bucket. */
+const isReplaced = (entry: string, { documents, files }: Manifest): boolean =>
+  entry === DOCUMENTS
+    ? documents.in === "files"
+    : entry.startsWith(DATABASE) || files.some(({ path }) => path === entry);
 
 /** What is a file system of its own cannot be renamed. */
 async function refuseMounted(dataDir: string, entries: readonly string[]): Promise<void> {
@@ -76,6 +83,7 @@ export async function restore(options: RestoreOptions, swap: Swap, told: Told): 
   const { folder, name, manifest, dataDir, now } = options;
   const staged = join(dataDir, swap.staged);
   const locks: Lock[] = [];
+  let failing = "The backup could not be restored";
   try {
     await mkdir(dataDir, { recursive: true, mode: 0o700 });
     locks.push(lockUse(dataDir));
@@ -90,9 +98,10 @@ export async function restore(options: RestoreOptions, swap: Swap, told: Told): 
     await refuseOpen(join(dataDir, DATABASE));
     locks.push(await lockSwap(dataDir));
     await begin(dataDir, swap);
+    failing = "The restore has begun, and the next start is to finish it";
     await finish(dataDir, swap, told);
   } catch (error) {
-    throw inSentence(error, "The backup could not be restored", dataDir);
+    throw inSentence(error, failing, dataDir);
   } finally {
     // Once the swap has begun, what is staged is the new data.
     if ((await pending(dataDir)) === null) await rm(staged, { recursive: true, force: true });

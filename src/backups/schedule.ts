@@ -2,6 +2,7 @@ import * as backups from "../domain/backups.ts";
 import type { Core } from "../domain/core.ts";
 import type { Place } from "./make.ts";
 import { makeBackup } from "./maker.ts";
+import { record } from "./record.ts";
 import { names } from "./shelf.ts";
 
 export type ScheduleOptions = {
@@ -56,8 +57,7 @@ export function createSchedule({
     try {
       if (!(await isDue(at))) return;
       const made = await makeBackup(place, "daily", { at, signal: ending.signal });
-      core.log.info(made, "backup made");
-      await note(() => backups.recordingCreated(core, made));
+      await note(() => record(core, made));
     } catch (error) {
       if (ending.signal.aborted) return;
       failedAt = at;

@@ -120,7 +120,8 @@ const hash = (bytes: Uint8Array): string => new Bun.CryptoHasher("sha256").updat
 
 const MAX_NAMED = 5;
 
-function some(keys: readonly string[]): string {
+/** The first few by name, and how many more. */
+export function some(keys: readonly string[]): string {
   const more = keys.length - MAX_NAMED;
   return keys.slice(0, MAX_NAMED).join(", ") + (more > 0 ? ` and ${more} more` : "");
 }

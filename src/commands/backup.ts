@@ -8,7 +8,7 @@ import { requirePlace, requireWithin } from "../backups/place.ts";
 import { recordIn } from "../backups/record.ts";
 import * as restoring from "../backups/restore.ts";
 import * as shelf from "../backups/shelf.ts";
-import { type Verdict, verify, verifyObjects } from "../backups/verify.ts";
+import { some, type Verdict, verify, verifyObjects } from "../backups/verify.ts";
 import { openBucket } from "../compose.ts";
 import { type Config, type Flags, loadSettings } from "../config.ts";
 import { finishRestore, prepareDataDir, refuseUse } from "../data-dir.ts";
@@ -23,10 +23,10 @@ export async function createBackup(flags: Flags): Promise<void> {
   await prepareDataDir(config.dataDir);
   const made = await makeBackup(place, "manual", { at: Date.now() });
   say(
-    `${made.name}: ${inWords(made.bytes)}, ${made.documents} documents, in ${(made.ms / 1000).toFixed(1)} s.`,
+    `${made.name}: ${inWords(made.bytes)}, ${counted(made.documents)}, in ${(made.ms / 1000).toFixed(1)} s.`,
   );
-  if (made.missing.length > 0) say(`Missing in the document store: ${made.missing.join(", ")}.`);
-  if (made.altered.length > 0) say(`Other than the database knows them: ${made.altered.join(", ")}.`);
+  if (made.missing.length > 0) say(`Missing in the document store: ${some(made.missing)}.`);
+  if (made.altered.length > 0) say(`Other than the database knows them: ${some(made.altered)}.`);
   await recordIn(config.databaseUrl, made).catch(() => say("It could not be noted in the audit log."));
 }
 
@@ -128,10 +128,12 @@ function contents(manifest: Manifest | null): string {
   const { documents, files } = manifest;
   const count =
     documents.in === "s3"
-      ? `${documents.objects.length} documents in S3`
-      : `${files.filter(({ path }) => path.startsWith("documents/")).length} documents`;
+      ? `${counted(documents.objects.length)} in S3`
+      : counted(files.filter(({ path }) => path.startsWith("documents/")).length);
   return `${inWords(totalBytes(manifest))}, ${count}, made ${manifest.madeAt} by ${manifest.version}`;
 }
+
+const counted = (documents: number): string => `${documents} document${documents === 1 ? "" : "s"}`;
 
 /** A name below the DATA_DIR, or a folder anywhere. */
 function locate(dataDir: string, given: string): { readonly name: string; readonly folder: string } {

@@ -12,9 +12,7 @@ export async function withCore<T>(
   const { log } = await openLog({ level: "warn", format: config.logFormat });
   const secrets = await prepareDataDir(config.dataDir);
   const publicUrl = () => config.publicUrl ?? localUrl(config.host, config.port);
-  // A tool makes no documents and sends no nudge, so it opens no broker and no bucket.
-  const toolConfig = { ...config, amqpUrl: null, s3: null };
-  const composition = await compose({ config: toolConfig, secrets, log, role: "tool", publicUrl });
+  const composition = await compose({ config, secrets, log, role: "tool", publicUrl });
   try {
     return await command(composition, config);
   } finally {

@@ -1,5 +1,5 @@
 import { Database } from "bun:sqlite";
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -10,6 +10,9 @@ import * as shelf from "../../src/backups/shelf.ts";
 import { prepareDataDir } from "../../src/data-dir.ts";
 import { runCommand } from "../support/command.ts";
 import { type RunningProcess, startServer, startWorker, temporaryFolder } from "../support/server.ts";
+
+// Each command and each backup is a process of its own.
+setDefaultTimeout(30_000);
 
 const NAMES = MIGRATIONS.map(({ name }) => name);
 const OLD = NAMES.slice(0, 2);
@@ -68,6 +71,19 @@ test("whoever migrates a database with data makes a backup of it first, which ca
   expect(values("SELECT name FROM roles WHERE name LIKE 'from%'")).toEqual(["from before"]);
 });
 
+test("where documents are in a bucket, that backup says so too", async () => {
+  await oldDatabase();
+  const env = { S3_BUCKET: "club", S3_ENDPOINT: "http://127.0.0.1:1", AMQP_URL: "amqp://127.0.0.1:1" };
+  expect(await runCommand(["migrate"], { dataDir, env })).toMatchObject({ code: 0, err: "" });
+  const [made] = await shelf.list(dataDir);
+  expect(made?.manifest?.documents).toEqual({
+    in: "s3",
+    bucket: "club",
+    endpoint: "http://127.0.0.1:1",
+    objects: [],
+  });
+});
+
 test("a new database has nothing to lose", async () => {
   expect((await runCommand(["migrate"], { dataDir })).code).toBe(0);
   expect(await shelf.list(dataDir)).toEqual([]);
@@ -87,7 +103,7 @@ test("a server and workers that start together make one backup, migrate once, an
   ]);
   expect(applied()).toEqual(NAMES);
   expect(values("SELECT count(*) FROM audit_entries WHERE action = 'backup.created'")).toEqual([1]);
-}, 20_000);
+});
 
 test("when it cannot be made nothing is migrated, unless that is wanted", async () => {
   await oldDatabase();

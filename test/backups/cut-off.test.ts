@@ -1,5 +1,5 @@
 import { Database } from "bun:sqlite";
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { cp, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { prepareDataDir } from "../../src/data-dir.ts";
@@ -7,6 +7,9 @@ import { eventually } from "../adapters/eventually.ts";
 import { runCommand, spawnCommand } from "../support/command.ts";
 import { type RunningServer, startServer, temporaryFolder } from "../support/server.ts";
 import { createBackup } from "./club.ts";
+
+// Each command and each backup is a process of its own.
+setDefaultTimeout(30_000);
 
 let folder: ReturnType<typeof temporaryFolder>;
 beforeEach(() => {
@@ -95,6 +98,7 @@ test("a restore that is killed anywhere leaves the old or the new data, with whi
     ["something is aside", /^replaced-/],
     ["the database is aside", /^replaced-.*\/guildhall\.db$/],
   ];
+  const left = new Set<string>();
   for (const [moment, pattern] of moments) {
     const dataDir = join(folder.path, moment.replaceAll(" ", "-"));
     await cp(origin, dataDir, { recursive: true });
@@ -110,6 +114,7 @@ test("a restore that is killed anywhere leaves the old or the new data, with whi
     expect(await server.stop()).toBe(0);
     const found = usernames(dataDir);
     const [replaced] = (await readdir(dataDir)).filter((entry) => entry.startsWith("replaced-"));
+    left.add(replaced === undefined ? "old" : "new");
     if (replaced === undefined) expect([moment, found, isCutOff]).toEqual([moment, old, false]);
     else expect([moment, found, usernames(join(dataDir, replaced))]).toEqual([moment, restored, old]);
 
@@ -119,7 +124,8 @@ test("a restore that is killed anywhere leaves the old or the new data, with whi
     expect(usernames(dataDir)).toEqual(restored);
     expect((await readdir(dataDir)).filter((entry) => entry.includes("restoring"))).toEqual([]);
   }
-}, 40_000);
+  expect([...left].toSorted()).toEqual(["new", "old"]);
+});
 
 test("another restore finishes first what was cut off, so that nothing is torn apart", async () => {
   const dataDir = join(folder.path, "data");

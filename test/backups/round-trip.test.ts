@@ -1,14 +1,17 @@
 import { Database } from "bun:sqlite";
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { cp, lstat, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { cp, lstat, mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { lockWorker } from "../../src/data-dir.ts";
+import { version } from "../../src/version.ts";
 import { signIn } from "../support/chat.ts";
 import { S3_CREDENTIALS, startS3 } from "../support/s3.ts";
 import { type RunningServer, startServer, temporaryFolder } from "../support/server.ts";
 import { download } from "../support/walk.ts";
 import { accessToken, backup, type Club, createBackup, startClub } from "./club.ts";
 
-const START_MS = 30_000;
+// Each command is a process of its own.
+setDefaultTimeout(30_000);
 
 /** Everything below a folder with what would show a change. */
 async function traces(folder: string): Promise<string[]> {
@@ -68,7 +71,7 @@ describe("with documents as files", () => {
     running = club.server;
     made = await createBackup(dataDir);
     await club.ann.call("POST", "/ws/rooms/1/messages", { content: "after the backup" });
-  }, START_MS);
+  });
   afterAll(async () => {
     running?.kill("SIGKILL");
     await running?.exited;
@@ -115,7 +118,7 @@ describe("with documents as files", () => {
       "manual",
       expect.stringMatching(/^\d{4}-.*Z$/),
       expect.stringMatching(/ KB$/),
-      "0.1.0",
+      version,
       "ok\n",
     ]);
     const path = join(made.folder, "secrets.json");
@@ -141,8 +144,14 @@ describe("with documents as files", () => {
 
   test("a restore is refused while the server runs, and changes nothing", async () => {
     const before = await traces(made.folder);
-    const refused = await backup(["restore", made.name, "--replace"], dataDir);
-    expect(refused).toMatchObject({ code: 1, err: `A server runs on ${dataDir}. Stop it first.\n` });
+    for (const more of [[], ["--dry-run"]]) {
+      const refused = await backup(["restore", made.name, "--replace", ...more], dataDir);
+      expect(refused).toMatchObject({
+        code: 1,
+        out: "",
+        err: `A server runs on ${dataDir}. Stop it first.\n`,
+      });
+    }
     expect(await traces(made.folder)).toEqual(before);
     expect((await club.server.call("GET", "/readyz")).status).toBe(200);
   });
@@ -181,6 +190,13 @@ describe("with documents as files", () => {
     }
     expect(dry.out).toEndWith("Nothing was changed.\n");
     expect(await traces(dataDir)).toEqual(before);
+  });
+
+  test("so it is while a worker runs", async () => {
+    const worker = lockWorker(dataDir);
+    const refused = await backup(["restore", made.name, "--replace"], dataDir);
+    worker.release();
+    expect(refused).toMatchObject({ code: 1, err: `A worker runs on ${dataDir}. Stop it first.\n` });
   });
 
   test("a program that has the database open is noticed, whatever it is", async () => {
@@ -228,7 +244,7 @@ describe("with documents as files", () => {
         const whole = await readFile(join(made.folder, path));
         const flipped = Buffer.from(whole);
         // Of the manifest a byte that leaves it JSON: a digit of the version.
-        const at = path === "manifest.json" ? whole.indexOf("0.1.0") : Math.floor(whole.length / 2);
+        const at = path === "manifest.json" ? whole.indexOf(version) : Math.floor(whole.length / 2);
         flipped[at] = (flipped[at] ?? 0) ^ 1;
         await writeFile(join(made.folder, path), flipped);
         const verified = await backup(["verify", made.name], dataDir);
@@ -243,7 +259,7 @@ describe("with documents as files", () => {
         await writeFile(join(made.folder, path), whole);
       }
       expect((await backup(["verify", made.name], dataDir)).code).toBe(0);
-    }, 20_000);
+    });
   });
 });
 
@@ -273,7 +289,7 @@ describe("with documents in S3", () => {
       await club.server.exited;
     });
     made = await createBackup(dataDir, env);
-  }, START_MS);
+  });
   afterAll(async () => {
     for (const close of closing.toReversed()) await close();
   });
@@ -332,6 +348,12 @@ describe("with documents in S3", () => {
 
   test("is restored without touching the bucket", async () => {
     await club.server.stop();
+    await mkdir(join(dataDir, "documents"));
+    const dry = await backup(["restore", made.name, "--replace", "--dry-run"], dataDir, env);
+    expect(dry.out.match(/move \S+ to replaced/g)).toEqual([
+      "move secrets.json to replaced",
+      "move guildhall.db to replaced",
+    ]);
     const done = await backup(["restore", made.folder], empty);
     expect([done.code, done.err]).toEqual([0, ""]);
     expect(done.out).toContain(

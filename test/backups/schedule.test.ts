@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -6,6 +6,7 @@ import { asc, eq } from "drizzle-orm";
 import pino from "pino";
 import { type Db, migrate, openDatabase } from "../../db/open.ts";
 import { accounts as accountsTable, auditEntries, mails as waitingMails } from "../../db/schema.ts";
+import { smtpMailer } from "../../src/adapters/mail/smtp.ts";
 import type { Place } from "../../src/backups/make.ts";
 import { createSchedule, lastDue, type Schedule } from "../../src/backups/schedule.ts";
 import { prepareDataDir } from "../../src/data-dir.ts";
@@ -16,6 +17,10 @@ import { eventually } from "../adapters/eventually.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { startHranaServer } from "../support/hrana-server.ts";
 import { startServer, temporaryFolder } from "../support/server.ts";
+import { startSmtp } from "../support/smtp.ts";
+
+// Each command and each backup is a process of its own.
+setDefaultTimeout(30_000);
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -40,6 +45,7 @@ describe("the schedule", () => {
   let schedule: Schedule | undefined;
   let now: number;
   const logged: string[] = [];
+  const closing: (() => Promise<unknown>)[] = [];
 
   beforeEach(async () => {
     folder = temporaryFolder();
@@ -57,6 +63,7 @@ describe("the schedule", () => {
   afterEach(async () => {
     await schedule?.stop();
     schedule = undefined;
+    for (const close of closing.splice(0).toReversed()) await close();
     await db.close();
     await app.close();
     await folder.remove();
@@ -93,7 +100,7 @@ describe("the schedule", () => {
     ]);
     const [first] = await noted("backup.created");
     expect(first?.details).toEqual({ name: stamp(DUE), bytes: expect.any(Number), ms: expect.any(Number) });
-  }, 20_000);
+  });
 
   test("makes up for one that was missed, and makes none before the next is due", async () => {
     begin();
@@ -114,7 +121,7 @@ describe("the schedule", () => {
       "daily-20261121T035000Z",
       "daily-20261123T185000Z",
     ]);
-  }, 10_000);
+  });
 
   test("a failure is logged, recorded and mailed to every active administrator, in their language, once a day", async () => {
     const admin = async (username: string, language: string) => {
@@ -139,18 +146,21 @@ describe("the schedule", () => {
       origin: "shell",
     });
     await db.delete(waitingMails);
-    const sender = mails.createMailSender({ ...core, nudgeMails: () => {} });
+    const smtp = await startSmtp();
+    const mailer = smtpMailer({ url: smtp.url, from: "club@guildhall.test" });
+    closing.push(smtp.stop, mailer.close);
+    const sender = mails.createMailSender({ ...core, mailer });
     sender.start();
     core = { ...core, nudgeMails: () => sender.nudge() };
     // A file where the folder should be: nothing can be written there.
     await writeFile(join(folder.path, "backups"), "");
     begin();
-    await eventually(() => app.mailed.length === 2);
-    expect(app.mailed.map(({ to, subject }) => [to, subject]).toSorted()).toEqual([
+    await eventually(() => smtp.mails.length === 2);
+    expect(smtp.mails.map(({ to, subject }) => [...to, subject]).toSorted()).toEqual([
       ["ann@example.org", "The daily Guildhall backup failed"],
       ["ivan@example.org", "Ежедневная резервная копия Guildhall не создана"],
     ]);
-    expect(app.mailed[0]?.text).toContain("ENOTDIR");
+    expect(smtp.mails[0]?.text).toContain("ENOTDIR");
 
     // It is tried again each hour, and told again the next day.
     const failures = async () => (await noted("backup.failed")).map(({ details }) => details?.mailed);
@@ -163,14 +173,14 @@ describe("the schedule", () => {
     now += DAY;
     await eventually(async () => (await failures()).length === 3);
     expect(await failures()).toEqual([2, 0, 2]);
-    await eventually(() => app.mailed.length === 4);
+    await eventually(() => smtp.mails.length === 4);
     expect(logged.filter((line) => line.includes("no backup could be made"))).toHaveLength(3);
 
     await rm(join(folder.path, "backups"));
     now += HOUR;
     await eventually(async () => (await noted("backup.created")).length === 1);
     await sender.stop(1_000);
-  }, 15_000);
+  });
 
   test("a stop breaks off the one being made, and is not told as a failure", async () => {
     await db.run(

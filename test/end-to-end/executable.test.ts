@@ -169,6 +169,20 @@ describe("the executable, alone in a read-only folder with an empty environment"
       expect(out).toContain(wanted);
   });
 
+  test("makes a backup by itself, in a child of its own", async () => {
+    const dataDir = join(folder.path, "backed-up");
+    const server = await startServer({ dataDir, command: [program], cwd: empty, args: ["--no-worker"] });
+    try {
+      for (const command of ["create", "verify"]) {
+        const child = Bun.spawn([program, "backup", command, "--data-dir", dataDir], { cwd: empty, env: {} });
+        expect(await new Response(child.stdout).text()).toMatch(/^manual-\w+: /);
+        expect(await child.exited).toBe(0);
+      }
+    } finally {
+      expect(await server.stop()).toBe(0);
+    }
+  });
+
   test("knows the same commands", async () => {
     const child = Bun.spawn([program, "--help"], { cwd: empty, env: {}, stdout: "pipe" });
     const help = await new Response(child.stdout).text();
