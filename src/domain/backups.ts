@@ -23,8 +23,13 @@ export async function recordFailed(core: Core, reason: string): Promise<void> {
       action: "backup.failed",
       details: { reason, mailed: administrators.length },
     }),
-    ...administrators.map(({ username, email, language }) =>
-      mails.queueing(core, { to: email, language, text: { kind: "backup-failed", username, reason, at } }),
+    ...administrators.map(({ username, accountUuid, email, language }) =>
+      mails.queueing(core, {
+        to: email,
+        accountUuid,
+        language,
+        text: { kind: "backup-failed", username, reason, at },
+      }),
     ),
   ]);
   core.nudgeMails();
@@ -50,6 +55,7 @@ const activeAdministrators = (core: Core) =>
   core.db
     .selectDistinct({
       username: accounts.username,
+      accountUuid: accounts.uuid,
       // A changed address is nobody's until it is confirmed.
       email: sql<string>`coalesce(${accounts.confirmedEmail}, ${accounts.email})`,
       language: accounts.language,
