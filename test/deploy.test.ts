@@ -4,7 +4,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { loadSettings } from "../src/config.ts";
 import { signUp, V1 } from "./support/chat.ts";
-import { NGINX, type RunningProxy, startCaddy, startNginx } from "./support/proxies.ts";
+import { freePort, NGINX, type RunningProxy, startCaddy, startNginx } from "./support/proxies.ts";
 import { type RunningServer, startServer, temporaryFolder } from "./support/server.ts";
 import { requireTool } from "./support/tools.ts";
 import { ask } from "./support/walk.ts";
@@ -36,7 +36,9 @@ describe.each(PROXIES)("behind $name with the file of deploy/", ({ name, tools, 
       env: { TRUST_PROXY: "127.0.0.1" },
       args: ["--no-worker"],
     });
-    proxy = await start({ folder: own, upstream: new URL(server.url).host });
+    // The second one is never there.
+    const upstreams = [new URL(server.url).host, `127.0.0.1:${freePort()}`] as const;
+    proxy = await start({ folder: own, upstreams });
     through = {
       ...server,
       url: proxy.url,
@@ -155,7 +157,8 @@ describe.each(PROXIES)("behind $name with the file of deploy/", ({ name, tools, 
     const text = (bytes: number) => JSON.stringify({ username: "x".repeat(bytes) });
     const refused = await send("POST", "/users", text(200 * 1024));
     expect([refused.status, refused.body.success]).toEqual([413, false]);
-    expect((await send("POST", "/users", text(9 * 1024 * 1024))).status).toBe(413);
+    // Caddy says 502 where the server has answered and hung up before Caddy came to its own limit.
+    expect([413, 502]).toContain((await send("POST", "/users", text(9 * 1024 * 1024))).status);
   });
 
   test("what is for Prometheus is not for everybody", async () => {

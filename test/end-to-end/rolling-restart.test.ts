@@ -3,12 +3,13 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
 import { eventually } from "../adapters/eventually.ts";
 import { type Answer, type Call, send } from "../support/app.ts";
-import { type CaddyProxy, hasCaddy, startCaddy } from "../support/caddy.ts";
 import { PASSWORD, signUp } from "../support/chat.ts";
 import { type Follower, follow, historyOf } from "../support/chat-history.ts";
+import { type RunningProxy, startCaddy } from "../support/proxies.ts";
 import { available } from "../support/rabbitmq.ts";
 import { type ScaledForm, startScaledForm } from "../support/scaled-form.ts";
-import type { RunningProcess, RunningServer } from "../support/server.ts";
+import { type RunningProcess, type RunningServer, temporaryFolder } from "../support/server.ts";
+import { requireTool } from "../support/tools.ts";
 import { download, signUp as signUpPlayer } from "../support/walk.ts";
 
 const DRAIN_SECONDS = "1.5";
@@ -16,7 +17,7 @@ const PEOPLE = ["ann", "bob", "cat", "dan"] as const;
 const ROUNDS = 2;
 
 /** Asks again and again until told to end; whatever is not answered with 2xx is a failure. */
-function createLoad(proxy: CaddyProxy) {
+function createLoad(proxy: RunningProxy) {
   const failures: string[] = [];
   const answers: Record<string, number> = {};
   const loops: Promise<void>[] = [];
@@ -59,20 +60,25 @@ function createLoad(proxy: CaddyProxy) {
   };
 }
 
-describe.skipIf(!available() || !hasCaddy())("two nodes and a worker behind Caddy", () => {
+describe.skipIf(!available() || !requireTool("caddy"))("two nodes and a worker behind Caddy", () => {
   let form: ScaledForm;
-  let proxy: CaddyProxy;
+  let folder: ReturnType<typeof temporaryFolder>;
+  let proxy: RunningProxy;
   let nodes: [RunningServer, RunningServer];
   let worker: RunningProcess;
   beforeAll(async () => {
     form = await startScaledForm({ DRAIN_SECONDS, TRUST_PROXY: "127.0.0.1", RATE_LIMIT: "off" });
     nodes = await Promise.all([form.node("a"), form.node("b")]);
     worker = await form.worker("w");
-    proxy = await startCaddy(nodes.map(({ url }) => url));
+    folder = temporaryFolder();
+    const host = ({ url }: RunningServer) => new URL(url).host;
+    const upstreams = [host(nodes[0]), host(nodes[1])] as const;
+    proxy = await startCaddy({ folder: folder.path, upstreams, healthInterval: "200ms" });
   }, 90_000);
   afterAll(async () => {
-    await proxy?.close();
+    await proxy?.stop();
     await form?.close();
+    await folder?.remove();
   }, 30_000);
 
   test("restarted one after the other under load: no request fails, every message comes once, every task is made", async () => {

@@ -15,14 +15,19 @@ export type RunningProxy = {
 export type ProxyOptions = {
   /** Its own, for what it writes. */
   readonly folder: string;
-  /** host:port of the server behind it. */
-  readonly upstream: string;
+  /** host:port of the servers behind it; nginx takes the first. */
+  readonly upstreams: readonly [string, ...string[]];
+  /** How often Caddy asks them whether they are ready, instead of what the file says. */
+  readonly healthInterval?: string;
 };
 
-/** Caddy with deploy/Caddyfile, over plain HTTP; of its two nodes the second one is never there. */
-export async function startCaddy({ folder, upstream }: ProxyOptions): Promise<RunningProxy> {
-  const [port, documents, nobody] = [freePort(), freePort(), freePort()];
-  const site = await replaced("Caddyfile", [["api-1:8080 api-2:8080", `${upstream} 127.0.0.1:${nobody}`]]);
+/** Caddy with deploy/Caddyfile, over plain HTTP. */
+export async function startCaddy({ folder, upstreams, healthInterval }: ProxyOptions): Promise<RunningProxy> {
+  const [port, documents] = [freePort(), freePort()];
+  const site = await replaced("Caddyfile", [
+    ["api-1:8080 api-2:8080", upstreams.join(" ")],
+    ["health_interval 1s", `health_interval ${healthInterval ?? "1s"}`],
+  ]);
   const file = join(folder, "Caddyfile");
   await Bun.write(file, `{\n\tadmin off\n}\n${site}`);
   const url = `http://127.0.0.1:${port}`;
@@ -34,7 +39,7 @@ export async function startCaddy({ folder, upstream }: ProxyOptions): Promise<Ru
 }
 
 /** nginx with deploy/nginx.conf and a certificate that nobody trusts. */
-export async function startNginx({ folder, upstream }: ProxyOptions): Promise<RunningProxy> {
+export async function startNginx({ folder, upstreams }: ProxyOptions): Promise<RunningProxy> {
   const [port, plain] = [freePort(), freePort()];
   const [certificate, key] = [join(folder, "fullchain.pem"), join(folder, "privkey.pem")];
   const made = Bun.spawnSync([
@@ -43,7 +48,7 @@ export async function startNginx({ folder, upstream }: ProxyOptions): Promise<Ru
   ]);
   if (made.exitCode !== 0) throw new Error(made.stderr.toString());
   const site = await replaced("nginx.conf", [
-    ["server 127.0.0.1:8080;", `server ${upstream};`],
+    ["server 127.0.0.1:8080;", `server ${upstreams[0]};`],
     ["listen 80;", `listen 127.0.0.1:${plain};`],
     ["listen [::]:80;", ""],
     ["listen 443 ssl http2;", `listen 127.0.0.1:${port} ssl http2;`],
@@ -106,7 +111,8 @@ async function start(command: string[], url: string, env: Record<string, string>
   return { url, stop };
 }
 
-function freePort(): number {
+/** One that nobody listens on. */
+export function freePort(): number {
   const server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response() });
   const { port = 0 } = server;
   server.stop(true);
