@@ -186,7 +186,7 @@ async function copyDocuments(folder: string, place: Place, named: readonly Named
     try {
       const digest = await takeDocument(source, join(target, key), before);
       copied.files.push({ path: `${DOCUMENTS}/${key}`, ...digest });
-      if (!digest.sha256.startsWith(sha256)) copied.altered.push(key);
+      if (sha256 !== null && digest.sha256 !== sha256) copied.altered.push(key);
     } catch (error) {
       if (codeOf(error) !== "ENOENT") throw error;
       copied.missing.push(key);

@@ -46,8 +46,8 @@ const Manifest = z.object({
         z.object({
           key,
           bytes: bytes.nullable(),
-          /** As far as the database knows it: all of it, its beginning, or nothing. */
-          sha256: z.string().regex(/^[0-9a-f]{0,64}$/),
+          /** Null where the database does not know it. */
+          sha256: sha256.nullable(),
         }),
       ),
     }),

@@ -5,8 +5,8 @@ import { documentKey } from "../domain/tasks.ts";
 export type NamedDocument = {
   readonly key: string;
   readonly bytes: number | null;
-  /** All of it, or of an avatar its beginning; "" when it is not known. */
-  readonly sha256: string;
+  /** Null of an avatar, whose bytes the database does not know. */
+  readonly sha256: string | null;
 };
 
 export type Facts = {
@@ -74,11 +74,8 @@ function reports(database: Database): NamedDocument[] {
       "SELECT id, document_bytes AS bytes, document_sha256 AS sha256 FROM report_tasks WHERE status = 'DONE' ORDER BY id",
     )
     .all()
-    .map(({ id, bytes, sha256 }) => ({ key: documentKey(id), bytes, sha256: sha256 ?? "" }));
+    .map(({ id, bytes, sha256 }) => ({ key: documentKey(id), bytes, sha256 }));
 }
-
-// The key of an avatar ends with the beginning of what its bytes hash to.
-const AVATAR_DIGEST = /-([0-9a-f]{32})\.[a-z]+$/;
 
 function avatars(database: Database): NamedDocument[] {
   return column(
@@ -86,7 +83,7 @@ function avatars(database: Database): NamedDocument[] {
     "accounts",
     "avatar_key",
     "SELECT DISTINCT avatar_key FROM accounts WHERE avatar_key IS NOT NULL ORDER BY avatar_key",
-  ).map((key) => ({ key, bytes: null, sha256: AVATAR_DIGEST.exec(key)?.[1] ?? "" }));
+  ).map((key) => ({ key, bytes: null, sha256: null }));
 }
 
 function column(database: Database, table: string, name: string, sql: string): string[] {

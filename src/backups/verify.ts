@@ -106,7 +106,7 @@ export async function verifyObjects(
     for (const { key, sha256 } of waiting) {
       const object = await store.get(key);
       if (object === null) missing.push(key);
-      else if (!hash(object).startsWith(sha256)) altered.push(key);
+      else if (sha256 !== null && hash(object) !== sha256) altered.push(key);
     }
   }
   await Promise.all(Array.from({ length: OBJECTS_AT_ONCE }, work));

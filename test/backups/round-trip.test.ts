@@ -315,7 +315,8 @@ describe("with documents in S3", () => {
         {
           key: club.avatarPath.replace("/avatars/", ""),
           bytes: null,
-          sha256: new Bun.CryptoHasher("sha256").update(club.avatar).digest("hex").slice(0, 32),
+          // The database does not know it.
+          sha256: null,
         },
       ],
     });
@@ -329,12 +330,14 @@ describe("with documents in S3", () => {
     });
     for (const key of [`stats-${club.taskId}.pdf`, club.avatarPath.replace("/avatars/", "")]) {
       const whole = await bucket.file(key).bytes();
-      await bucket.write(key, Buffer.concat([whole, Buffer.from("x")]));
-      const changed = await backup(["verify"], dataDir, env);
-      expect([changed.code, changed.out]).toEqual([
-        1,
-        expect.stringContaining(`In the bucket with other bytes: ${key}.`),
-      ]);
+      if (key.endsWith(".pdf")) {
+        await bucket.write(key, Buffer.concat([whole, Buffer.from("x")]));
+        const changed = await backup(["verify"], dataDir, env);
+        expect([changed.code, changed.out]).toEqual([
+          1,
+          expect.stringContaining(`In the bucket with other bytes: ${key}.`),
+        ]);
+      }
       await bucket.delete(key);
       const lost = await backup(["verify"], dataDir, env);
       expect([lost.code, lost.out]).toEqual([1, expect.stringContaining(`Missing in the bucket: ${key}.`)]);
