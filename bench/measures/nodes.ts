@@ -118,7 +118,7 @@ const sum = (figures: readonly number[]): number => figures.reduce((all, one) =>
 
 async function startDatabase(lab: Lab): Promise<string> {
   const file = join(await lab.folder(), "remote.db");
-  const process = await lab.spawn([globalThis.process.execPath, DATABASE, file, TOKEN]);
+  const process = await lab.spawn([globalThis.process.execPath, DATABASE, file, TOKEN, "durable"]);
   for (const deadline = performance.now() + START_MS; performance.now() < deadline; await Bun.sleep(10)) {
     const url = /http:\/\/127\.0\.0\.1:\d+/.exec(await process.output())?.[0];
     if (url !== undefined) return url;

@@ -1,5 +1,6 @@
+import type { Database } from "bun:sqlite";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import { HranaStream, type PipelineRequest } from "./hrana-stream.ts";
+import { connect, HranaStream, type PipelineRequest } from "./hrana-stream.ts";
 
 export type HranaServer = {
   /** http://127.0.0.1:<port>, the same after `start`. */
@@ -23,6 +24,12 @@ export type Faults = {
   status: number | null;
 };
 
+export type HranaOptions = {
+  /** 0: a free one. */
+  readonly port?: number;
+  readonly isDurable?: boolean;
+};
+
 /**
  * A libSQL server for tests: Hrana 2 over HTTP with JSON on a SQLite file. Stricter than the real one: it refuses
  * a float without a fraction, which SQLite would turn into an integer or, in a TEXT column, into "7.0".
@@ -30,10 +37,12 @@ export type Faults = {
 export async function startHranaServer(
   file: string,
   token: string | null = null,
-  wantedPort = 0,
+  { port: wantedPort = 0, isDurable = false }: HranaOptions = {},
 ): Promise<HranaServer> {
   const faults: Faults = { delayMs: 0, drop: null, status: null };
   const streams = new Map<string, HranaStream>();
+  // Opening one costs more than most statements.
+  const idle: Database[] = [];
   let pipelines = 0;
   let port = wantedPort;
   let server = createServer();
@@ -58,10 +67,13 @@ export async function startHranaServer(
     return true;
   }
 
+  const newStream = () =>
+    new HranaStream(idle.pop() ?? connect(file, isDurable), (database) => idle.push(database));
+
   function run(pipeline: PipelineRequest) {
     pipelines++;
     const baton = pipeline.baton ?? null;
-    const stream = baton === null ? new HranaStream(file) : streams.get(baton);
+    const stream = baton === null ? newStream() : streams.get(baton);
     if (stream === undefined) throw new Error("an unknown baton");
     if (baton !== null) streams.delete(baton);
     const results = pipeline.requests.map((one) => stream.answer(one));
@@ -85,6 +97,7 @@ export async function startHranaServer(
     await new Promise<void>((resolve) => server.close(() => resolve()));
     for (const stream of streams.values()) stream.close();
     streams.clear();
+    for (const database of idle.splice(0)) database.close();
   }
 
   await start();

@@ -31,18 +31,26 @@ type Failure = { readonly message: string; readonly code: string };
 
 const BUSY_TIMEOUT_MS = 500;
 
-/** One Hrana stream: a connection of its own, until it is closed. */
+/** `isDurable`: an answered write survives a power cut, which tests do not need and figures do. */
+export function connect(file: string, isDurable: boolean): Database {
+  const database = new Database(file, { create: true, readwrite: true });
+  database.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
+  database.run("PRAGMA journal_mode = WAL");
+  database.run(`PRAGMA synchronous = ${isDurable ? "FULL" : "OFF"}`);
+  database.run("PRAGMA foreign_keys = ON");
+  return database;
+}
+
+/** One Hrana stream: it has a connection for itself until it is closed, and then gives it back. */
 export class HranaStream {
   readonly #database: Database;
+  readonly #giveBack: (database: Database) => void;
   readonly #texts = new Map<number, string>();
   isClosed = false;
 
-  constructor(file: string) {
-    this.#database = new Database(file, { create: true, readwrite: true });
-    this.#database.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
-    this.#database.run("PRAGMA journal_mode = WAL");
-    this.#database.run("PRAGMA synchronous = OFF");
-    this.#database.run("PRAGMA foreign_keys = ON");
+  constructor(database: Database, giveBack: (database: Database) => void) {
+    this.#database = database;
+    this.#giveBack = giveBack;
   }
 
   answer(request: StreamRequest) {
@@ -54,8 +62,10 @@ export class HranaStream {
   }
 
   close(): void {
+    if (this.isClosed) return;
     this.isClosed = true;
-    this.#database.close();
+    if (this.#database.inTransaction) this.#database.run("ROLLBACK");
+    this.#giveBack(this.#database);
   }
 
   #respond(request: StreamRequest): Record<string, unknown> {
