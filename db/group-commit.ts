@@ -141,12 +141,14 @@ export class GroupCommit {
     }
     this.#commits++;
     this.#writes += units.length;
-    this.onCommit(units.length, (performance.now() - startedAt) / 1000);
+    const seconds = (performance.now() - startedAt) / 1000;
     for (const { outcome, resolve, reject } of units) {
       if (outcome === null) reject(new Error("A write was not run."));
       else if ("rows" in outcome) resolve(outcome.rows);
       else reject(normalised(outcome.error));
     }
+    // What it throws is nothing to those whose writes are stored.
+    this.onCommit(units.length, seconds);
   }
 
   /** Notes the unit's own failure; throws when the whole transaction is lost or must be undone. */

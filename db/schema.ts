@@ -429,7 +429,7 @@ export const reportTasks = sqliteTable(
   },
   (table) => [
     index("report_tasks_due").on(table.dueAt).where(sql`status IN ('PENDING', 'PROCESSING')`),
-    // For who manages them, and for counting them at each look at the metrics.
+    // For who manages them.
     index("report_tasks_status").on(table.status, table.id),
     index("report_tasks_subject").on(table.subjectId, table.kind, table.id),
     index("report_tasks_requester").on(table.requestedBy, table.id),
@@ -461,6 +461,12 @@ export const erasures = sqliteTable("erasures", {
   beganAt: integer("began_at").notNull(),
   messagesTo: integer("messages_to").notNull().default(0),
   auditTo: integer("audit_to").notNull().default(0),
+});
+
+/** How many tasks there are of each status, kept by triggers on `report_tasks`: counting a million takes 0.1 s. */
+export const taskTotals = sqliteTable("task_totals", {
+  status: text("status", { enum: TASK_STATUSES }).primaryKey(),
+  total: integer("total").notNull(),
 });
 
 /** Tickets for opening sockets; only their SHA-256 is stored. A row is deleted when its ticket is used. */

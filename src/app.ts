@@ -22,7 +22,7 @@ import { serveDocument } from "./http/documents.ts";
 import { createFairTurns } from "./http/fair-turns.ts";
 import { readiness, takesRequests } from "./http/health.ts";
 import { MAX_BODY_BYTES } from "./http/input.ts";
-import { type MetricsAccess, serveMetrics } from "./http/metrics.ts";
+import { isPassedOn, type MetricsAccess, serveMetrics } from "./http/metrics.ts";
 import type { Origins } from "./http/origins.ts";
 import { servePage } from "./http/pages.ts";
 import { createRateLimiter, type Limits, type Verdict } from "./http/rate-limit.ts";
@@ -154,7 +154,7 @@ export function createApp(options: AppOptions): App {
     return path === "/api" ? apis.accounts : null;
   }
 
-  async function outsideApis(request: Request, info: Running, path: string): Promise<Response> {
+  async function outsideApis(request: Request, info: Running, { path, query }: Target): Promise<Response> {
     const { method } = request;
     const isKnown = OUTSIDE.test(path) || PAGES.test(path);
     if (isKnown && method !== "GET" && method !== "HEAD") return notPossible(method);
@@ -164,7 +164,7 @@ export function createApp(options: AppOptions): App {
     if (path === "/readyz/self") return takesRequests(isStopping);
     if (path === "/metrics") {
       const address = info.address();
-      const isUnvouched = FORWARDED.some((name) => request.headers.has(name)) && address === info.peer();
+      const isUnvouched = isPassedOn(request.headers) && address === info.peer();
       const authorization = request.headers.get("Authorization");
       return serveMetrics(core, metrics, { address, isUnvouched, authorization }, sockets.count());
     }
@@ -176,7 +176,7 @@ export function createApp(options: AppOptions): App {
       return (await servePage(path, core.settings.publicUrl(), request)) ?? unknownPage(path);
     }
     if (path.startsWith("/documents/") && verifyLink !== null) {
-      return serveDocument(core, verifyLink, new URL(request.url));
+      return serveDocument(core, verifyLink, path, new URLSearchParams(query));
     }
     return unknownPage(path);
   }
@@ -201,7 +201,7 @@ export function createApp(options: AppOptions): App {
     const isRegistration = path === "/api/auth/register" && method === "POST";
     const [sent, body] = isRegistration ? await peekJson(request) : [request, null];
     const api = apiOf(method, path, query, body);
-    if (api === null) return outsideApis(request, info, path);
+    if (api === null) return outsideApis(request, info, { path, query });
     info.api = api;
     const refuse = (error: Error) => api.errors(error, new Context<Env>(request, { env: info, path }));
     let verdict: Verdict | null;
@@ -298,7 +298,6 @@ type Running = RequestInfo & {
 
 // What callers write is not to become a name of its own.
 const METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
-const FORWARDED = ["X-Forwarded-For", "Forwarded"];
 const FILES = /^\/(docs|documents|assets|avatars)(?=\/|$)/;
 
 const routeOutside = (path: string): string =>

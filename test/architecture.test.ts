@@ -44,7 +44,7 @@ const RULES: readonly (readonly [place: RegExp, allowed: readonly RegExp[]])[] =
     /^worker\/(main|run)\.ts$/,
     [/^worker\//, /^src\/(compose|config|data-dir|log|run)\.ts$/, /^src\/commands\/stop\.ts$/],
   ],
-  [/^worker\/standing\.ts$/, [/^src\/domain\//, /^src\/http\/(health|metrics)\.ts$/]],
+  [/^worker\/standing\.ts$/, [/^src\/(domain\/|run\.ts)/, /^src\/http\/(health|metrics)\.ts$/]],
   [/^worker\//, [/^worker\//, /^src\/domain\//, /^src\/(log|own-program)\.ts$/]],
 ];
 

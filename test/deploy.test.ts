@@ -162,9 +162,11 @@ describe.each(PROXIES)("behind $name with the file of deploy/", ({ name, tools, 
   });
 
   test("what is for Prometheus is not for everybody", async () => {
-    const answer = await send("GET", "/metrics", undefined);
-    // Not even the error of the API, which would have an object.
-    expect([answer.status, typeof answer.body]).toEqual([404, "string"]);
+    for (const path of ["/metrics", "/metrics/"]) {
+      const answer = await send("GET", path, undefined);
+      // Not even the error of the API, which would have an object.
+      expect([answer.status, typeof answer.body]).toEqual([404, "string"]);
+    }
   });
 });
 

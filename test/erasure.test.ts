@@ -109,6 +109,7 @@ const PERSONAL: Readonly<
 /** Tables in which nothing is anybody's. */
 const OF_NOBODY = [
   "batch_guard",
+  "task_totals",
   "chat_epoch",
   "erasures",
   "group_roles",

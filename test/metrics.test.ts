@@ -1,4 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { eq } from "drizzle-orm";
+import { reportTasks, TASK_STATUSES } from "../db/schema.ts";
+import * as tasks from "../src/domain/tasks.ts";
 import { admin, delivered, member, PASSWORD } from "./accounts/people.ts";
 import { startTestApp, type TestApp, type TestAppOptions } from "./support/app.ts";
 import { statsUser } from "./support/people.ts";
@@ -141,6 +144,30 @@ describe("what people do", () => {
   });
 });
 
+test("tasks are counted as they are, whatever became of them", async () => {
+  const { token } = await statsUser(app, "subject");
+  for (let time = 0; time < 5; time++) await app.call("POST", "/api/stats/subject", { token });
+  const claimed = [
+    await tasks.claim(app.core, "w"),
+    await tasks.claim(app.core, "w"),
+    await tasks.claim(app.core, "w"),
+  ];
+  const [done, failed, back] = claimed.filter((task) => task !== null);
+  if (done === undefined || failed === undefined || back === undefined) throw new Error("too few were due");
+  await tasks.complete(app.core, done, "w", { bytes: 1, sha256: "x" });
+  await tasks.fail(app.core, { ...failed, attempts: tasks.MAX_ATTEMPTS }, "w", "no fonts", 0);
+  await tasks.release(app.core, back, "w");
+  const counted = async () => {
+    const found = await series();
+    return Object.fromEntries(
+      TASK_STATUSES.map((status) => [status, found.get(`guildhall_tasks{kind="${status}"}`)]),
+    );
+  };
+  expect(await counted()).toEqual({ PENDING: 3, PROCESSING: 0, DONE: 1, FAILED: 1 });
+  await app.core.db.delete(reportTasks).where(eq(reportTasks.status, "DONE"));
+  expect(await counted()).toEqual({ PENDING: 3, PROCESSING: 0, DONE: 0, FAILED: 1 });
+});
+
 describe("who may read them", () => {
   const status = async (headers: Record<string, string> = {}) =>
     (await app.call("GET", "/metrics", { headers })).status;
@@ -149,6 +176,7 @@ describe("who may read them", () => {
     expect(await status()).toBe(200);
     expect(await status({ "X-Forwarded-For": "127.0.0.1" })).toBe(403);
     expect(await status({ Forwarded: "for=127.0.0.1" })).toBe(403);
+    expect(await status({ Via: "1.1 proxy" })).toBe(403);
     await begin({ peerAddress: "192.0.2.7" });
     expect(await status()).toBe(403);
     await begin({ trustProxy: ["127.0.0.1"] });

@@ -17,12 +17,23 @@ describe("a short soak of the embedded form", () => {
     expect(text).toContain("killed, stopped, frozen  4, 1, 1");
   }, 60_000);
 
-  // The mistake is put into a copy of the source.
-  test("is red when a task is acknowledged before its document is stored", async () => {
-    const { failed, evidence } = await soak({ ...SHORT, mistake: "ack-before-store" });
-    if (evidence !== null) await rm(evidence, { recursive: true });
-    expect(failed).toContain("a task that is DONE has its document");
-  }, 60_000);
+  // The mistakes are put into a copy of the source.
+  test.each([
+    [
+      "a task is acknowledged before its document is stored",
+      "ack-before-store",
+      "a task that is DONE has its document",
+    ],
+    ["a message is told before it is stored", "publish-before-commit", "whatever anybody was told is stored"],
+  ])(
+    "is red when %s",
+    async (_what, mistake, check) => {
+      const { failed, evidence } = await soak({ ...SHORT, mistake });
+      if (evidence !== null) await rm(evidence, { recursive: true });
+      expect(failed).toContain(check);
+    },
+    60_000,
+  );
 });
 
 test.each(Object.keys(BREAKS))("the text that is broken by %s is in the source", async (name) => {

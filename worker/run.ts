@@ -33,9 +33,6 @@ export async function work(flags: Flags = {}): Promise<void> {
   composition = await compose({ config, secrets, log, role: "worker", publicUrl });
   const renderers = createRenderers(Math.max(config.workerConcurrency, 1), { log });
   const owner = `${secrets.installationId}/${lock.name}`;
-  producer = createProducer({ core: composition.core, owner, renderers });
-  await producer.start();
-  renderers[0].warm();
   if (config.workerPort !== null) {
     standing = tellStanding({
       core: composition.core,
@@ -45,6 +42,9 @@ export async function work(flags: Flags = {}): Promise<void> {
       isStopping: () => stopping,
     });
   }
+  producer = createProducer({ core: composition.core, owner, renderers });
+  await producer.start();
+  renderers[0].warm();
   log.info(
     { worker: lock.name, ...(standing === undefined ? {} : { port: standing.port }) },
     "the worker is ready",

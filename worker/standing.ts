@@ -1,6 +1,7 @@
 import type { Core } from "../src/domain/core.ts";
 import { readiness } from "../src/http/health.ts";
-import { serveMetrics } from "../src/http/metrics.ts";
+import { isPassedOn, serveMetrics } from "../src/http/metrics.ts";
+import { CommandError } from "../src/run.ts";
 
 export type StandingOptions = {
   readonly core: Core;
@@ -10,8 +11,17 @@ export type StandingOptions = {
   readonly isStopping: () => boolean;
 };
 
-/** Tells how a worker process is, at /healthz, /readyz and /metrics as a server does. Throws when it cannot listen. */
-export function tellStanding({ core, host, port, metricsToken, isStopping }: StandingOptions) {
+/** Tells how a worker process is, at /healthz, /readyz and /metrics as a server does. */
+export function tellStanding(options: StandingOptions) {
+  try {
+    return listen(options);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new CommandError(`Cannot listen on ${options.host}:${options.port} (WORKER_PORT): ${reason}`);
+  }
+}
+
+function listen({ core, host, port, metricsToken, isStopping }: StandingOptions) {
   return Bun.serve({
     hostname: host,
     port,
@@ -22,17 +32,24 @@ export function tellStanding({ core, host, port, metricsToken, isStopping }: Sta
       if (method !== "GET" && method !== "HEAD") {
         return new Response(null, { status: 405, headers: { Allow: "GET, HEAD" } });
       }
-      const { pathname } = new URL(request.url);
-      if (pathname === "/healthz") return Response.json({ status: "alive" });
-      if (pathname === "/readyz") return readiness(core, isStopping, WORKER_NEEDS);
-      if (pathname !== "/metrics") return new Response(null, { status: 404 });
+      const path = pathOf(request);
+      if (path === "/healthz") return Response.json({ status: "alive" });
+      if (path === "/readyz") return readiness(core, isStopping, WORKER_NEEDS);
+      if (path !== "/metrics") return new Response(null, { status: 404 });
       const address = server.requestIP(request)?.address ?? "unknown";
-      const isUnvouched = headers.has("X-Forwarded-For") || headers.has("Forwarded");
       const authorization = headers.get("Authorization");
-      return serveMetrics(core, { token: metricsToken }, { address, isUnvouched, authorization }, 0);
+      const caller = { address, isUnvouched: isPassedOn(headers), authorization };
+      return serveMetrics(core, { token: metricsToken }, caller, 0);
     },
   });
 }
+
+/** Whatever the Host header says, of which Bun makes no URL. */
+const pathOf = ({ url }: Request): string =>
+  url
+    .replace(/^[a-z]+:\/\/[^/]*/, "")
+    .replace(/[?#].*$/, "")
+    .replace(/(.)\/+$/, "$1");
 
 // It sends no mails, and has no sockets.
 const WORKER_NEEDS = ["database", "queue", "documents"] as const;

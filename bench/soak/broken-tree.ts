@@ -30,6 +30,7 @@ export const BREAKS: Readonly<Record<string, readonly Edit[]>> = {
     {
       file: "src/domain/hub.ts",
       find: `      const said = await messages.append(core, access, person, content, key, isSlowed);
+      core.metrics.count("messages", said.isNew ? "new" : "repeated");
       if (said.isNew) {
         log.committed(said.entry);
         core.bus.publish(NEW_MESSAGES, "others");

@@ -13,6 +13,11 @@ CREATE TABLE `erasures` (
 	FOREIGN KEY (`account_id`) REFERENCES `accounts`(`id`) ON UPDATE no action ON DELETE cascade
 );
 --> statement-breakpoint
+CREATE TABLE `task_totals` (
+	`status` text PRIMARY KEY NOT NULL,
+	`total` integer NOT NULL
+);
+--> statement-breakpoint
 ALTER TABLE `accounts` ADD `erased_at` integer;--> statement-breakpoint
 ALTER TABLE `invitations` ADD `last_used_at` integer;--> statement-breakpoint
 ALTER TABLE `mails` ADD `account_id` integer REFERENCES accounts(id);--> statement-breakpoint
@@ -22,4 +27,15 @@ ALTER TABLE `report_tasks` ADD `request_id` text;--> statement-breakpoint
 CREATE INDEX `report_tasks_status` ON `report_tasks` (`status`,`id`);--> statement-breakpoint
 CREATE INDEX `report_tasks_requester` ON `report_tasks` (`requested_by`,`id`);--> statement-breakpoint
 CREATE INDEX `audit_entries_target` ON `audit_entries` (`target`,`id`) WHERE target IS NOT NULL;--> statement-breakpoint
-CREATE INDEX `sessions_expires` ON `sessions` (`expires_at`);
+CREATE INDEX `sessions_expires` ON `sessions` (`expires_at`);--> statement-breakpoint
+INSERT INTO `task_totals` (`status`, `total`) SELECT status, count(*) FROM report_tasks GROUP BY status;--> statement-breakpoint
+CREATE TRIGGER report_tasks_insert AFTER INSERT ON report_tasks BEGIN
+  INSERT INTO task_totals(status, total) VALUES (new.status, 1) ON CONFLICT (status) DO UPDATE SET total = total + 1;
+END;--> statement-breakpoint
+CREATE TRIGGER report_tasks_delete AFTER DELETE ON report_tasks BEGIN
+  UPDATE task_totals SET total = total - 1 WHERE status = old.status;
+END;--> statement-breakpoint
+CREATE TRIGGER report_tasks_update AFTER UPDATE OF status ON report_tasks WHEN new.status <> old.status BEGIN
+  UPDATE task_totals SET total = total - 1 WHERE status = old.status;
+  INSERT INTO task_totals(status, total) VALUES (new.status, 1) ON CONFLICT (status) DO UPDATE SET total = total + 1;
+END;

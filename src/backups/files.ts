@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { copyFile, link, open, statfs } from "node:fs/promises";
+import { chmod, copyFile, link, open, statfs } from "node:fs/promises";
 import { CommandError } from "../run.ts";
 
 const CHUNK_BYTES = 1024 * 1024;
@@ -29,6 +29,8 @@ export async function digestOf(path: string): Promise<Digest> {
 /** Durable when it resolves, but for its name: sync the folder after. */
 export async function copyDurably(from: string, to: string): Promise<void> {
   await copyFile(from, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+  // Not those of the copy, which may have come from a file system or a store that knows none.
+  await chmod(to, 0o600);
   await sync(to);
 }
 
@@ -63,9 +65,12 @@ export async function writeDurably(path: string, text: string): Promise<void> {
   }
 }
 
+// Windows syncs only what is open for writing.
+const TO_SYNC = process.platform === "win32" ? "r+" : "r";
+
 /** Of a file or of a folder's names. */
 export async function sync(path: string): Promise<void> {
-  const handle = await open(path, constants.O_RDONLY).catch((error: unknown) => {
+  const handle = await open(path, TO_SYNC).catch((error: unknown) => {
     // A folder cannot be opened on Windows.
     if (codeOf(error) === "EISDIR" || codeOf(error) === "EPERM") return null;
     throw error;

@@ -1,5 +1,5 @@
 import { openDatabase } from "../../db/open.ts";
-import { recordingCreated } from "../domain/backups.ts";
+import { recordingCreated, recordingFailed } from "../domain/backups.ts";
 import type { Core } from "../domain/core.ts";
 import type { Log } from "../log.ts";
 import type { Made } from "./make.ts";
@@ -19,10 +19,14 @@ export async function record(core: Core, made: Made): Promise<void> {
 }
 
 /** Records a backup in a database as it is: a newer program does not migrate the one that is being saved from it. */
-export async function recordIn(databaseUrl: string, made: Made): Promise<void> {
+export async function recordIn(
+  databaseUrl: string,
+  outcome: Made | { readonly failed: string },
+): Promise<void> {
   const db = await openDatabase(databaseUrl);
+  const core = { db, clock: Date.now };
   try {
-    await recordingCreated({ db, clock: Date.now }, made);
+    await ("failed" in outcome ? recordingFailed(core, outcome.failed) : recordingCreated(core, outcome));
   } finally {
     await db.close();
   }

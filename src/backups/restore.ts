@@ -41,7 +41,7 @@ export async function plan({ name, manifest, dataDir, replace, now }: RestoreOpt
   const moved = found.filter((entry) => isReplaced(entry, manifest));
   const documents = manifest.files.filter(({ path }) => path.startsWith(`${DOCUMENTS}/`)).length;
   const steps = [
-    `copy ${manifest.files.length} files (${inWords(totalBytes(manifest))}, of them ${documents} documents) from ${name} into ${swap.staged}`,
+    `copy ${manifest.files.length} files (${inWords(totalBytes(manifest))}, of them ${documents === 1 ? "1 document" : `${documents} documents`}) from ${name} into ${swap.staged}`,
     "in that copy: give chat a new epoch, end the sessions of accounts with a password, and note backup.restored",
     ...moved.map((entry) => `move ${entry} to ${swap.replaced}/${entry}`),
     `move what was copied to ${dataDir}`,

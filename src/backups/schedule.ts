@@ -68,7 +68,8 @@ export function createSchedule({
   }
 
   async function isDue(now: number): Promise<boolean> {
-    const newest = (await names(place.dataDir)).findLast(({ kind }) => kind === "daily");
+    // One of the future was made while the clock was wrong, and says nothing about today.
+    const newest = (await names(place.dataDir)).findLast(({ kind, at }) => kind === "daily" && at <= now);
     return newest === undefined || newest.at < lastDue(now, atMinute);
   }
 

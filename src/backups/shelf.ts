@@ -71,7 +71,9 @@ export async function prune(dataDir: string, kept: Kept): Promise<string[]> {
   const pruned: string[] = [];
   for (const [kind, count] of Object.entries(kept)) {
     const ofKind = (await names(dataDir)).filter((backup) => backup.kind === kind);
-    for (const { name } of ofKind.slice(0, -count)) {
+    const superseded = kind === "before-migration" ? await supersededIn(shelf, ofKind) : [];
+    const others = ofKind.filter((backup) => !superseded.includes(backup));
+    for (const { name } of [...superseded, ...others.slice(0, -count)]) {
       // One rename first, so that what is half removed is never taken for a backup.
       await rename(join(shelf, name), join(shelf, temporaryName(name)));
       await sync(shelf);
@@ -80,6 +82,22 @@ export async function prune(dataDir: string, kept: Kept): Promise<string[]> {
     }
   }
   return pruned;
+}
+
+/**
+ * Those after which there is another one of the same migrations: a migration that fails at every start would otherwise
+ * push out what leads back to the program before it.
+ */
+async function supersededIn(shelf: string, oldestFirst: readonly Shelved[]): Promise<Shelved[]> {
+  const seen = new Set<string>();
+  const superseded: Shelved[] = [];
+  for (const backup of oldestFirst.toReversed()) {
+    const manifest = await readManifest(join(shelf, backup.name)).catch(() => null);
+    const state = manifest === null ? backup.name : manifest.migrations.join();
+    if (seen.has(state)) superseded.push(backup);
+    seen.add(state);
+  }
+  return superseded;
 }
 
 /** Removes what processes left that died while they made or removed one. To be called by who holds the lock. */

@@ -1,4 +1,4 @@
-import { readdir, stat } from "node:fs/promises";
+import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { newerThanThis } from "../../db/open.ts";
 import type { DocumentStore } from "../domain/core.ts";
@@ -45,7 +45,10 @@ export async function verify(folder: string): Promise<Verdict> {
 
 async function fileProblem(path: string, bytes: number, sha256: string): Promise<string | null> {
   try {
-    const size = (await stat(path)).size;
+    const found = await lstat(path);
+    // A link may lead anywhere, to what never ends too.
+    if (!found.isFile()) return "is no file.";
+    const { size } = found;
     if (size !== bytes) return `has ${size} bytes instead of ${bytes}.`;
     return (await digestOf(path)).sha256 === sha256 ? null : "is not what it was: its checksum is another.";
   } catch (error) {

@@ -21,7 +21,12 @@ export async function createBackup(flags: Flags): Promise<void> {
   const place = requirePlace(config);
   if (!existsSync(place.database)) throw new CommandError(`There is no database at ${place.database}.`);
   await prepareDataDir(config.dataDir);
-  const made = await makeBackup(place, "manual", { at: Date.now() });
+  const made = await makeBackup(place, "manual", { at: Date.now() }).catch(async (error: unknown) => {
+    const failed = error instanceof Error ? error.message : String(error);
+    // What cannot be written to has been said to whoever asked for the backup.
+    await recordIn(config.databaseUrl, { failed }).catch(() => {});
+    throw error;
+  });
   say(
     `${made.name}: ${inWords(made.bytes)}, ${counted(made.documents)}, in ${(made.ms / 1000).toFixed(1)} s.`,
   );

@@ -50,6 +50,8 @@ export async function serve(flags: Flags): Promise<void> {
   // From here on: a stop may come before everything is there.
   onStop(log, async () => {
     stopping = true;
+    // Ctrl-C reaches the process that makes a backup, too: that is no failure to tell administrators of.
+    const unmade = backups?.stop();
     const halfDrainMs = app === undefined ? 0 : config.drainMs / 2;
     const jobs = producer?.stop(JOBS_GRACE_MS);
     // Until proxies have noticed and go elsewhere, everything is answered as ever.
@@ -60,7 +62,7 @@ export async function serve(flags: Flags): Promise<void> {
     // Resets whoever connects in this moment, which nobody does any more who looked whether we are ready.
     const drained = server?.stop();
     const cut = setTimeout(() => server?.stop(true), REQUESTS_GRACE_MS);
-    await Promise.all([drained, jobs, soon(farewell), backups?.stop()]);
+    await Promise.all([drained, jobs, soon(farewell), unmade]);
     clearTimeout(cut);
     await Promise.all([app?.close(), housekeeping?.stop()]);
     await composition?.close();

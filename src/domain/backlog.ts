@@ -2,16 +2,17 @@ import { sql } from "drizzle-orm";
 import { TASK_STATUSES } from "../../db/schema.ts";
 import type { Core, Gauges } from "./core.ts";
 
+// More is as bad, and would take long to count.
+const MAX_COUNTED = 100_000;
+
 /** How much there is to do in the whole community, for who watches over it. */
 export async function backlog(core: Core): Promise<Gauges> {
   const now = core.clock();
   const [statuses, due, mails] = await Promise.all([
-    core.db.values<[status: string, count: number]>(
-      sql`SELECT status, count(*) FROM report_tasks GROUP BY status`,
-    ),
+    core.db.values<[status: string, count: number]>(sql`SELECT status, total FROM task_totals`),
     core.db.values<[count: number, oldest: number | null]>(
-      sql`SELECT count(*), min(due_at) FROM report_tasks
-        WHERE status IN ('PENDING', 'PROCESSING') AND due_at <= ${now}`,
+      sql`SELECT count(*), min(due_at) FROM (SELECT due_at FROM report_tasks
+        WHERE status IN ('PENDING', 'PROCESSING') AND due_at <= ${now} ORDER BY due_at LIMIT ${MAX_COUNTED})`,
     ),
     core.db.values<[count: number]>(sql`SELECT count(*) FROM mails`),
   ]);

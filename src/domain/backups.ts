@@ -11,6 +11,10 @@ export type MadeBackup = { readonly name: string; readonly bytes: number; readon
 export const recordingCreated = (core: Pick<Core, "db" | "clock">, { name, bytes, ms }: MadeBackup) =>
   audit.recording(core, { actorId: null, action: "backup.created", details: { name, bytes, ms } });
 
+/** The statement that records a backup which somebody asked for, sees fail, and need not be mailed about. */
+export const recordingFailed = (core: Pick<Core, "db" | "clock">, reason: string) =>
+  audit.recording(core, { actorId: null, action: "backup.failed", details: { reason, mailed: 0 } });
+
 const MAILED_EVERY_MS = 24 * 60 * 60_000;
 
 /** Records that no backup was made, and tells every active administrator, once a day while it goes on. */

@@ -9,7 +9,8 @@ import { documentsDoomed } from "./tasks.ts";
 // By then every node has closed the sockets, and what was under way when the account was erased has been written.
 const SETTLED_AFTER_MS = 2 * 60_000;
 const MAX_ACCOUNTS_AT_ONCE = 100;
-const MAX_ROWS_AT_ONCE = 500;
+// Some 20 ms where each has a document, or likes.
+const MAX_ROWS_AT_ONCE = 100;
 // A long one costs 14 ms.
 const MAX_POSTS_AT_ONCE = 2;
 // Some 3 ms.

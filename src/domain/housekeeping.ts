@@ -17,6 +17,8 @@ const DELETED_ROOMS_KEPT_MS = 10 * 60_000;
 const DEAD_NODES_KEPT_MS = HOUR_MS;
 const GUESTS_KEPT_MS = 24 * HOUR_MS;
 const MAX_DELETED_AT_ONCE = 500;
+// Each is a row with all of a report in it, and one of an object to be deleted: some 20 ms.
+const MAX_DOCUMENTS_AT_ONCE = 100;
 // Whoever waits to write comes in between.
 const PAUSE_MS = 10;
 
@@ -128,8 +130,8 @@ export async function sweep(core: Core, signal?: AbortSignal): Promise<Swept> {
 async function deleteDocuments(core: Core, before: number, signal: AbortSignal | undefined): Promise<number> {
   // As above. Tasks that are still open are nobody's document yet.
   const oldest = sql`SELECT id FROM (SELECT id, created_at FROM report_tasks WHERE status IN ('DONE', 'FAILED')
-    ORDER BY id LIMIT ${MAX_DELETED_AT_ONCE}) WHERE created_at < ${before}`;
-  return repeated(core, signal, async () => {
+    ORDER BY id LIMIT ${MAX_DOCUMENTS_AT_ONCE}) WHERE created_at < ${before}`;
+  return repeated(core, signal, MAX_DOCUMENTS_AT_ONCE, async () => {
     const [, deleted] = await core.db.batch([
       documentsDoomed(core, oldest),
       core.db.values(sql`DELETE FROM report_tasks WHERE id IN (${oldest}) RETURNING 1`),
@@ -139,19 +141,20 @@ async function deleteDocuments(core: Core, before: number, signal: AbortSignal |
 }
 
 const deleteAll = (core: Core, oneBatch: SQL, signal: AbortSignal | undefined): Promise<number> =>
-  repeated(core, signal, async () => (await core.db.all(oneBatch)).length);
+  repeated(core, signal, MAX_DELETED_AT_ONCE, async () => (await core.db.all(oneBatch)).length);
 
 /** As long as whole batches are deleted. */
 async function repeated(
   core: Core,
   signal: AbortSignal | undefined,
+  most: number,
   deleteBatch: () => Promise<number>,
 ): Promise<number> {
   let total = 0;
   while (signal?.aborted !== true) {
     const deleted = await deleteBatch();
     total += deleted;
-    if (deleted < MAX_DELETED_AT_ONCE) break;
+    if (deleted < most) break;
     await core.sleep(PAUSE_MS);
   }
   return total;

@@ -4,11 +4,12 @@ import type { Core } from "../domain/core.ts";
 export async function serveDocument(
   core: Core,
   verifyLink: (key: string, expires: string, signature: string, now: number) => boolean,
-  url: URL,
+  path: string,
+  query: URLSearchParams,
 ): Promise<Response> {
-  const key = url.pathname.slice("/documents/".length);
-  const expires = url.searchParams.get("expires") ?? "";
-  const signature = url.searchParams.get("signature") ?? "";
+  const key = path.slice("/documents/".length);
+  const expires = query.get("expires") ?? "";
+  const signature = query.get("signature") ?? "";
   if (!verifyLink(key, expires, signature, core.clock())) {
     return refusal(403, "FORBIDDEN", "This link is wrong or has expired; ask for a new one.");
   }

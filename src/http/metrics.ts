@@ -9,10 +9,25 @@ export type MetricsAccess = {
 
 export type Caller = {
   readonly address: string;
-  /** A proxy says that it passes the request on for somebody, and nobody has said that it is to be believed. */
+  /** A proxy passes the request on for somebody, and nobody has said that it is to be believed. */
   readonly isUnvouched: boolean;
   readonly authorization: string | null;
 };
+
+const OF_PROXIES = [
+  "X-Forwarded-For",
+  "Forwarded",
+  "Via",
+  "X-Real-IP",
+  "X-Forwarded-Host",
+  "X-Forwarded-Proto",
+];
+
+/** Whether some proxy says that the request came through it. */
+export const isPassedOn = (headers: Headers): boolean => OF_PROXIES.some((name) => headers.has(name));
+
+// Prometheus waits for ten seconds.
+const BACKLOG_MS = 2_000;
 
 /** Prometheus's text format: what this process has counted, and what waits in the whole community. */
 export async function serveMetrics(
@@ -23,11 +38,15 @@ export async function serveMetrics(
 ): Promise<Response> {
   const refused = refusal(access, caller);
   if (refused !== null) return refused;
-  const waiting = await backlog(core).catch((error: unknown) => {
-    // Without a database there is still much to tell.
-    core.log.warn({ err: error }, "what waits could not be counted");
-    return {};
-  });
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new Error("no answer in time")), BACKLOG_MS);
+  const waiting = await Promise.race([backlog(core), late.promise])
+    .catch((error: unknown) => {
+      // Without a database there is still much to tell.
+      core.log.warn({ err: error }, "what waits could not be counted");
+      return {};
+    })
+    .finally(() => clearTimeout(timer));
   const { contentType, text } = await core.metrics.exposition({
     ...waiting,
     sockets,

@@ -123,6 +123,12 @@ describe("the schedule", () => {
     ]);
   });
 
+  test("one from the future, when the clock was wrong, keeps none from being made", async () => {
+    await mkdir(join(folder.path, "backups", "daily-20991121T000000Z"), { recursive: true });
+    begin();
+    await eventually(async () => (await noted("backup.created")).length === 1);
+  });
+
   test("a failure is logged, recorded and mailed to every active administrator, in their language, once a day", async () => {
     const admin = async (username: string, language: string) => {
       const account = await accounts.register(core, {

@@ -89,7 +89,7 @@ describe("the executable, alone in a read-only folder with an empty environment"
       const server = await startServer({ dataDir, command, cwd: empty });
       try {
         const readme = await Bun.file(join(ROOT, "README.md")).text();
-        const walk = /## From nothing to a PDF\n\n```sh\n([\s\S]*?)```/.exec(readme)?.[1] ?? "";
+        const walk = /## From nothing to a PDF\n\n[^`]*```sh\n([\s\S]*?)```/.exec(readme)?.[1] ?? "";
         expect(walk.trim().split("\n")).toHaveLength(5);
         const script = walk.replace("http://127.0.0.1:8080", server.url);
         const child = Bun.spawn(["bash", "-euc", script], { cwd: walkDir, stdout: "ignore", stderr: "pipe" });
@@ -186,7 +186,7 @@ describe("the executable, alone in a read-only folder with an empty environment"
   test("knows the same commands", async () => {
     const child = Bun.spawn([program, "--help"], { cwd: empty, env: {}, stdout: "pipe" });
     const help = await new Response(child.stdout).text();
-    for (const command of ["serve", "worker", "migrate", "user", "config", "openapi"])
+    for (const command of ["serve", "worker", "migrate", "user", "backup", "config", "openapi", "licenses"])
       expect(help).toContain(command);
   });
 });

@@ -97,7 +97,7 @@ describe("the first start", () => {
     async () => {
       const server = await serve({ RATE_LIMIT: "on" });
       const readme = await Bun.file(join(ROOT, "README.md")).text();
-      const walk = /## From nothing to a PDF\n\n```sh\n([\s\S]*?)```/.exec(readme)?.[1] ?? "";
+      const walk = /## From nothing to a PDF\n\n[^`]*```sh\n([\s\S]*?)```/.exec(readme)?.[1] ?? "";
       expect(walk.trim().split("\n")).toHaveLength(5);
       const script = walk.replace("http://127.0.0.1:8080", server.url);
       const child = Bun.spawn(["bash", "-euc", script], { cwd: folder.path, stdout: "pipe", stderr: "pipe" });
@@ -179,6 +179,16 @@ describe("several processes on one folder", () => {
     const ids = await Promise.all(Array.from({ length: 10 }, () => ask(server, token, "subject")));
     await Promise.all(ids.map((id) => download(server, token, id)));
   }, 20_000);
+
+  test("a port for its state that is taken is told in words, before a worker takes anything", async () => {
+    const server = await serve();
+    const env = { WORKER_PORT: new URL(server.url).port };
+    const { err, code } = await run(["worker"], { env });
+    expect([code, err]).toEqual([
+      1,
+      expect.stringMatching(/^Cannot listen on 127\.0\.0\.1:\d+ \(WORKER_PORT\): /),
+    ]);
+  });
 
   test("a port that is taken is told in words", async () => {
     const server = await serve();

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { rm, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { eventually } from "../adapters/eventually.ts";
 import { signUp as signUpForChat } from "../support/chat.ts";
 import { startHranaServer } from "../support/hrana-server.ts";
@@ -79,6 +80,34 @@ describe("one server on a file", () => {
           await writeFile(path, "not a folder");
         };
         await names(server.url, [name], block, () => rm(path));
+      }
+    },
+    LIMIT_MS,
+  );
+
+  test.skipIf(process.getuid?.() !== 0)(
+    "is not ready while its disk is full, though it can be read",
+    async () => {
+      const place = join(folder.path, "small");
+      await mkdir(place);
+      const mounted = Bun.spawnSync(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", place]);
+      if (mounted.exitCode !== 0) return console.log("skipped: nothing can be mounted here");
+      const database = pathToFileURL(join(place, "guildhall.db")).href;
+      const small = await startServer({
+        dataDir: join(folder.path, "other"),
+        env: { DATABASE_URL: database },
+      });
+      const filling = join(place, "filling");
+      const fill = () =>
+        Bun.spawnSync(["dd", "if=/dev/zero", `of=${filling}`, "bs=4k"], { stderr: "ignore" }).exitCode;
+      try {
+        await names(small.url, ["database"], fill, () => rm(filling));
+        await fill();
+        expect((await small.call("GET", "/users")).status).toBe(200);
+      } finally {
+        small.kill("SIGKILL");
+        await small.exited;
+        Bun.spawnSync(["umount", "-l", place]);
       }
     },
     LIMIT_MS,

@@ -85,17 +85,27 @@ export async function startS3(buckets: readonly string[], place?: S3Place): Prom
   };
 }
 
-/** S3 answers when the whole object is there; s3rver answers before it is written, and mixes concurrent puts. */
+/**
+ * S3 answers when the whole object is there, and a put that is cut off changes nothing; s3rver answers before it is
+ * written, mixes concurrent puts, and leaves halves when it is killed.
+ */
 function putAtomically(store: Store): void {
   store.putObject = async ({ bucket, key, content, metadata }) => {
     const path = store.getResourcePath(bucket, key, "object");
     const bytes = Buffer.isBuffer(content) ? content : Buffer.concat(await Array.fromAsync(content));
     const md5 = createHash("md5").update(bytes).digest("hex");
-    const temporary = `${path}.${randomUUID()}`;
     await mkdir(dirname(path), { recursive: true });
-    await writeFile(temporary, bytes);
-    await rename(temporary, path);
-    await store.putMetadata(bucket, key, metadata, md5);
+    // Under a name that is no key, and what makes it an object last.
+    const beside = `.being-stored-${randomUUID()}`;
+    await store.putMetadata(bucket, beside, metadata, md5);
+    await writeFile(store.getResourcePath(bucket, beside, "object.part"), bytes);
+    for (const resource of ["object.md5", "metadata.json"]) {
+      await rename(
+        store.getResourcePath(bucket, beside, resource),
+        store.getResourcePath(bucket, key, resource),
+      );
+    }
+    await rename(store.getResourcePath(bucket, beside, "object.part"), path);
     return { size: bytes.length, md5 };
   };
 }

@@ -121,6 +121,8 @@ export function prometheusMetrics({ version, ofProcess }: PrometheusOptions): Pr
       groups.observe(units);
     },
     async exposition(readings) {
+      // What cannot be read now is not told: the last value would look as good as a new one.
+      for (const gauge of gauges.values()) gauge.reset();
       for (const [name, reading] of Object.entries(readings)) {
         const gauge = gauges.get(name);
         if (gauge === undefined) throw new Error(`no gauge is called ${name}`);
