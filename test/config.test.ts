@@ -27,6 +27,18 @@ function problemsOf(env: Record<string, string>): readonly string[] {
   }
 }
 
+test("the README's table has every setting, and no other", async () => {
+  const readme = await Bun.file(join(import.meta.dir, "../README.md")).text();
+  const [table = ""] = /\n## Settings\n[\s\S]*?\n## /.exec(readme) ?? [];
+  const rows = table.split("\n").filter((line) => line.startsWith("| `"));
+  const named = rows.flatMap((row) => row.split("|")[1]?.match(/[A-Z][A-Z0-9_]+/g) ?? []);
+  expect(named.toSorted()).toEqual(
+    loadSettings({}, {})
+      .shown.map(({ name }) => name)
+      .toSorted(),
+  );
+});
+
 describe("DATA_DIR", () => {
   test.each(["a#b?c", "a%20b", "100%", "with space", "Ελλάς", "it's"])(
     'a folder named "%s" holds the database',

@@ -122,6 +122,16 @@ test("when it cannot be made nothing is migrated, unless that is wanted", async 
   expect(applied()).toEqual(NAMES);
 });
 
+test("a migration that fails at each start does not push out what leads back", async () => {
+  await oldDatabase();
+  const database = new Database(join(dataDir, "guildhall.db"));
+  database.run("CREATE TABLE task_totals (in_the_way integer)");
+  database.close();
+  for (let start = 0; start < 4; start++) expect((await runCommand(["migrate"], { dataDir })).code).toBe(1);
+  const states = (await shelf.list(dataDir)).map(({ manifest }) => manifest?.migrations);
+  expect(states).toEqual([OLD, NAMES.slice(0, 3)]);
+});
+
 test("the newest three are kept", async () => {
   const earlier = [1, 2, 3].map((day) => `before-migration-2025010${day}T000000Z`);
   for (const name of earlier) await mkdir(join(dataDir, "backups", name), { recursive: true });

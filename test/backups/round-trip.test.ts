@@ -1,6 +1,6 @@
 import { Database } from "bun:sqlite";
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { cp, lstat, mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { chmod, cp, lstat, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { lockWorker } from "../../src/data-dir.ts";
 import { version } from "../../src/version.ts";
@@ -226,6 +226,26 @@ describe("with documents as files", () => {
     } finally {
       expect(await server.stop()).toBe(0);
     }
+  });
+
+  test("a copy that came without its modes is restored for its owner alone", async () => {
+    const [copied, mine] = [join(folder.path, "copied"), join(folder.path, "mine")];
+    await cp(made.folder, copied, { recursive: true });
+    for (const name of ["guildhall.db", "secrets.json"]) await chmod(join(copied, name), 0o444);
+    expect(await backup(["restore", copied], mine)).toMatchObject({ code: 0, err: "" });
+    for (const name of ["guildhall.db", "secrets.json"]) {
+      expect([name, (await stat(join(mine, name))).mode & 0o777]).toEqual([name, 0o600]);
+    }
+  });
+
+  test("what is no file is told, whatever it leads to", async () => {
+    const strange = join(folder.path, "strange");
+    await cp(made.folder, strange, { recursive: true });
+    const pdf = `documents/stats-${club.taskId}.pdf`;
+    await rm(join(strange, pdf));
+    await symlink("/dev/zero", join(strange, pdf));
+    const { code, out } = await backup(["verify", strange], dataDir);
+    expect([code, out]).toEqual([1, expect.stringContaining(`${pdf} is no file.`)]);
   });
 
   describe("a flipped byte", () => {

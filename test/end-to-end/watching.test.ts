@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdir, rm, writeFile } from "node:fs/promises";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { eventually } from "../adapters/eventually.ts";
@@ -247,6 +248,36 @@ describe.skipIf(!available())("a node and a worker of the scaled form", () => {
     },
     LIMIT_MS,
   );
+
+  test(
+    "with a database that answers nothing, what else is known is told in time, and nothing that is not",
+    async () => {
+      const { node, database } = parts;
+      await isReady(node.url);
+      expect(await metric(node.url, 'guildhall_tasks{kind="DONE"}')).toBeDefined();
+      database.faults.delayMs = 20_000;
+      try {
+        const answer = await fetch(`${node.url}/metrics`, { signal: AbortSignal.timeout(8_000) });
+        const text = await answer.text();
+        expect(text).toContain("guildhall_sockets 0");
+        expect(text).not.toContain("guildhall_tasks{");
+      } finally {
+        database.faults.delayMs = 0;
+      }
+    },
+    LIMIT_MS,
+  );
+
+  test("a worker tells how it is whatever the Host header says", async () => {
+    for (const host of ["", "Host: %\r\n", "Host: a b\r\n"]) {
+      const { hostname, port } = new URL(parts.workerUrl);
+      const socket = connect(Number(port), hostname);
+      socket.write(`GET /healthz/ HTTP/1.0\r\n${host}\r\n`);
+      let answer = "";
+      for await (const chunk of socket) answer += chunk;
+      expect([host, answer.split("\r\n")[0]]).toEqual([host, "HTTP/1.1 200 OK"]);
+    }
+  });
 
   // The last one: a broker takes its time to come back, which other tests wait for.
   test(
