@@ -1,9 +1,9 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { GetObjectCommand, paginateListObjectsV2, S3Client } from "@aws-sdk/client-s3";
+import { GetObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { connect } from "amqplib";
 import { startBroker } from "../../test/support/rabbitmq.ts";
-import { S3_CREDENTIALS } from "../../test/support/s3.ts";
+import { S3_CREDENTIALS, storedKeys } from "../../test/support/s3.ts";
 import type { Lab } from "../lab.ts";
 import type { Findings } from "./findings.ts";
 import { ENVIRONMENT, freePort, SERVER_READY, type Site, WORKER_READY } from "./site.ts";
@@ -89,13 +89,7 @@ export async function scaledSite(lab: Lab, root: string, folder: string, finding
     command: (...words) => [...program, ...words, ...at("shell")],
     env,
     sharedNodes: NODES,
-    async listObjects() {
-      const keys: string[] = [];
-      for await (const page of paginateListObjectsV2({ client: s3 }, { Bucket: BUCKET })) {
-        keys.push(...(page.Contents ?? []).flatMap(({ Key }) => Key ?? []));
-      }
-      return keys;
-    },
+    listObjects: () => storedKeys(objects, BUCKET),
     async readObject(key) {
       try {
         const { Body } = await s3.send(new GetObjectCommand({ Bucket: BUCKET, Key: key }));

@@ -1,5 +1,5 @@
 import { createHash, createHmac, randomUUID } from "node:crypto";
-import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from "node:fs/promises";
 import type { IncomingMessage, Server } from "node:http";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -83,6 +83,14 @@ export async function startS3(buckets: readonly string[], place?: S3Place): Prom
       await rm(directory, { recursive: true, force: true });
     },
   };
+}
+
+const OBJECT = "._S3rver_object";
+
+/** The keys in a bucket of a server's folder; s3rver lists no more than 1,000, and pages them in no order. */
+export async function storedKeys(directory: string, bucket: string): Promise<string[]> {
+  const names = await readdir(join(directory, bucket));
+  return names.flatMap((name) => (name.endsWith(OBJECT) ? [name.slice(0, -OBJECT.length)] : []));
 }
 
 /**
