@@ -129,7 +129,7 @@ export async function openLocal(
     close: () => (closing ??= closeOnce()),
     // A write that changes nothing: a full disk can still be read.
     check: async () => {
-      await groups.submit([{ sql: PROBE, params: [], method: "run" }], false);
+      await attempt(() => groups.submit([{ sql: PROBE, params: [], method: "run" }], false));
     },
     dataVersion,
     counters: () => ({ reads, ...groups.counters() }),
