@@ -77,7 +77,8 @@ export async function serve(flags: Flags): Promise<void> {
   await tasks.releaseLeftBy(core, owner);
 
   // The port may be one that the system chooses, and our own origins are known only then.
-  server = listen(config, () => app);
+  const { promise: answering, resolve: answer } = Promise.withResolvers<App>();
+  server = listen(config, answering);
   port = server.port ?? port;
   const origins = createOrigins({
     publicUrl: publicUrl(),
@@ -99,6 +100,7 @@ export async function serve(flags: Flags): Promise<void> {
   // Nothing is answered before: sockets must not be opened while it is not known where the log ends.
   await made.start();
   app = made;
+  answer(made);
 
   if (config.workerConcurrency > 0) {
     const renderers = createRenderers(config.workerConcurrency, { log });
@@ -121,18 +123,23 @@ export async function serve(flags: Flags): Promise<void> {
 /** Waits for it, but not for long. */
 const soon = (promise: Promise<void> | undefined) => Promise.race([promise, Bun.sleep(REQUESTS_GRACE_MS)]);
 
-/** The app is asked for at each request: it is made when the port is known. */
-function listen({ host, port }: Config, app: () => App | undefined) {
+/** Who comes before the app is there waits for it: it is made when the port is known. */
+function listen({ host, port }: Config, answering: Promise<App>) {
+  let app: App | undefined;
+  void answering.then((made) => {
+    app = made;
+  });
   try {
     return Bun.serve<unknown>({
       hostname: host,
       port,
-      fetch: (request, server) => app()?.fetch(request, server) ?? notYet(),
+      fetch: (request, server) =>
+        app?.fetch(request, server) ?? answering.then((made) => made.fetch(request, server)),
       websocket: {
         ...SOCKET_OPTIONS,
-        open: (socket) => app()?.sockets.open(socket),
-        message: (socket, frame) => app()?.sockets.message(socket, frame),
-        close: (socket, code) => app()?.sockets.close(socket, code),
+        open: (socket) => app?.sockets.open(socket),
+        message: (socket, frame) => app?.sockets.message(socket, frame),
+        close: (socket, code) => app?.sockets.close(socket, code),
       },
       maxRequestBodySize: MAX_REQUEST_BYTES,
       idleTimeout: IDLE_TIMEOUT_SECONDS,
@@ -145,5 +152,3 @@ function listen({ host, port }: Config, app: () => App | undefined) {
     throw new CommandError(`Cannot listen on ${host}:${port}: ${reason}`);
   }
 }
-
-const notYet = () => new Response(null, { status: 503, headers: { "Retry-After": "1" } });
