@@ -44,7 +44,7 @@ export type SoakResult = {
 
 const ROOT = join(import.meta.dir, "../..");
 /** The last part of the time nothing is done harm to: there memory has to be flat. */
-const QUIET = 1 / 5;
+const QUIET = 1 / 4;
 // Every request ends by then, also those that are repeated until they are answered.
 const END_MS = 150_000;
 
