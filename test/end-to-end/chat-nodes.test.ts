@@ -547,6 +547,8 @@ describe.skipIf(!available())("two nodes of one community", () => {
         await areReady(c);
         const room = await newRoom();
         const here = following(a, ann, room);
+        // Who was there before her is in her welcome, and in no notice.
+        await areHere(here);
         // Of B, which stays down for longer, and of C, which is started at once.
         const [away, back, gone] = [
           following(b, bob, room),
