@@ -13,6 +13,8 @@ import { type BrokerProxy, startProxy } from "./proxy.ts";
 
 const reconnect = { firstMs: 10, maxMs: 100 };
 const SLOW_MS = 60_000;
+/** What a busy machine needs to end a process, and less than the shortest timer that could keep it: 10 s. */
+const LINGER_MS = 5_000;
 
 const isUp = (queue: JobQueue): Promise<boolean> =>
   queue.check().then(
@@ -276,29 +278,42 @@ describe.skipIf(!available())("rabbitmqQueue", () => {
     ["the broker is down", false],
   ])("lets the process end after close when %s", async (_case, up) => {
     const proxy = await proxied(up);
-    const module = new URL("../../src/adapters/queue/rabbitmq.ts", import.meta.url).href;
-    const script = `
-      import pino from "pino";
-      const { rabbitmqQueue } = await import(${JSON.stringify(module)});
-      const queue = rabbitmqQueue({ url: ${JSON.stringify(through(proxy))}, log: pino({ level: "silent" }),
-        reconnect: { firstMs: 60_000, maxMs: 60_000 } });
-      const consumer = await queue.consume(1, async () => {});
-      queue.nudge();
-      const state = () => queue.check().then(() => "up", (error) => error.message);
-      while (!/^up$|refuses/.test(await state())) await Bun.sleep(5);
-      await consumer.stop();
-      await queue.close();
-    `;
-    const child = Bun.spawn([process.execPath, "-e", script], {
-      cwd: new URL("../..", import.meta.url).pathname,
-      stdout: "ignore",
-      stderr: "pipe",
-      timeout: 4_000,
-    });
-    expect(await child.exited).toBe(0);
+    // Each round stops a little later, so that one is stopped while it leaves its channel.
+    await endsAfterClose(`
+      for (let round = 0; round < ${up ? 40 : 1}; round++) {
+        const queue = rabbitmqQueue({ url: ${JSON.stringify(through(proxy))}, log: pino({ level: "silent" }),
+          queue: ${JSON.stringify(name)}, reconnect: { firstMs: ${up ? 10 : 60_000}, maxMs: 60_000 } });
+        const state = () => queue.check().then(() => "up", (error) => error.message);
+        while (!/^up$|refuses/.test(await state())) await Bun.sleep(5);
+        const consumer = await queue.consume(1, async () => {});
+        queue.nudge();
+        const until = performance.now() + round / 10;
+        while (performance.now() < until) await new Promise((resolve) => setImmediate(resolve));
+        await consumer.stop();
+        await queue.close();
+      }
+    `);
   });
 });
 
 function connections(server: Server): Promise<number> {
   return new Promise((resolve) => server.getConnections((_error, count) => resolve(count)));
+}
+
+/** Runs a script that closes its queues, and expects that nothing keeps the process alive then. */
+async function endsAfterClose(script: string): Promise<void> {
+  const module = new URL("../../src/adapters/queue/rabbitmq.ts", import.meta.url).href;
+  const imports = `import pino from "pino"; const { rabbitmqQueue } = await import(${JSON.stringify(module)});`;
+  const child = Bun.spawn([process.execPath, "-e", `${imports} ${script} console.log("closed");`], {
+    cwd: new URL("../..", import.meta.url).pathname,
+    stdout: "pipe",
+    stderr: "inherit",
+  });
+  try {
+    const first = await child.stdout.getReader().read();
+    expect(new TextDecoder().decode(first.value)).toBe("closed\n");
+    expect(await Promise.race([child.exited, Bun.sleep(LINGER_MS)])).toBe(0);
+  } finally {
+    child.kill();
+  }
 }

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { type Channel, type ConfirmChannel, connect, type Options, type SocketOptions } from "amqplib";
 
 /** One connection with all that lives on it. Whatever breaks, the whole session is dropped and made anew. */
@@ -143,7 +144,8 @@ export async function openSession(options: SessionOptions): Promise<Session> {
 
       async closeChannel(channel) {
         leaving.add(channel);
-        await channel.close();
+        // When the connection ends first, amqplib never settles what `close` returned.
+        await Promise.race([channel.close(), once(channel, "close")]);
       },
 
       fail,
