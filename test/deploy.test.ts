@@ -45,7 +45,7 @@ describe.each(PROXIES)("behind $name with the file of deploy/", ({ name, tools, 
       call: (method, path, call = {}) =>
         send(method, path, call.body === undefined ? undefined : JSON.stringify(call.body), call),
     };
-  }, 30_000);
+  }, 120_000);
   afterAll(async () => {
     await proxy?.stop();
     await server?.stop();

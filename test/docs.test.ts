@@ -118,7 +118,7 @@ describe("in the executable, started somewhere else", () => {
       cwd: elsewhere,
       args: ["--no-worker"],
     });
-  }, 60_000);
+  }, 120_000);
   afterAll(async () => {
     await server?.stop();
     await folder.remove();
@@ -166,7 +166,7 @@ describe("in the executable, started somewhere else", () => {
         ],
         env: { PATH: process.env.PATH ?? "", HOME: profile.path },
       });
-    }, 30_000);
+    }, 120_000);
     afterAll(async () => {
       await browser?.close();
       await profile?.remove();

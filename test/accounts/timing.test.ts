@@ -8,7 +8,7 @@ const MEMORY_KIB = 8_192;
 const TRIES = 200;
 const ROUNDS = 3;
 const TOLERANCE = 0.05;
-const LIMIT_MS = 60_000;
+const LIMIT_MS = 120_000;
 
 let app: TestApp;
 beforeEach(async () => {

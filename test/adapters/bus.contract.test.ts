@@ -73,7 +73,7 @@ describe.each(implementations)(
     beforeAll(async () => {
       if (!skip) await prepare();
     }, 90_000);
-    afterAll(tidy, 30_000);
+    afterAll(tidy, 120_000);
 
     afterEach(async () => {
       for (const bus of opened.splice(0)) await bus.close();

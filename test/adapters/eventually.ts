@@ -4,7 +4,7 @@
  */
 export async function eventually(
   condition: () => boolean | Promise<boolean>,
-  timeoutMs = 4_000,
+  timeoutMs = 15_000,
   everyMs = 10,
 ): Promise<void> {
   const end = performance.now() + timeoutMs;

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { sql } from "drizzle-orm";
 import { type Db, migrate } from "../../db/open.ts";
 import { accounts, roles } from "../../db/schema.ts";
+import { eventually } from "../adapters/eventually.ts";
 import type { HranaServer } from "../support/hrana-server.ts";
 import {
   failureOf,
@@ -36,13 +37,12 @@ const writes: Record<string, (name: string) => PromiseLike<unknown>> = {
 
 describe.each(Object.entries(writes))("a written %s", (_name, write) => {
   test("that gets no answer in time has an unknown outcome", async () => {
-    server.faults.delayMs = TIMEOUT_MS * 2;
+    server.faults.delayMs = TIMEOUT_MS * 8;
     const began = performance.now();
     expect((await failureOf(write("slow"))).kind).toBe("unknownOutcome");
-    expect(performance.now() - began).toBeLessThan(TIMEOUT_MS * 2);
-    await Bun.sleep(TIMEOUT_MS * 2);
+    expect(performance.now() - began).toBeLessThan(TIMEOUT_MS * 8);
     server.faults.delayMs = 0;
-    expect(await usernames(db)).toContain("slow");
+    await eventually(async () => (await usernames(db)).includes("slow"));
   });
 
   test.each(["before", "after"] as const)(

@@ -33,7 +33,9 @@ const DATABASE_MS = 6;
 const LOOK_EVERY_MS = 2_000;
 const BEAT_EVERY_MS = 5_000;
 // For a machine that does other things as well.
-const SLACK_MS = 1_000;
+const SLACK_MS = 4_000;
+/** A nudge takes far less, and a look twice as long on average. */
+const NUDGED_MS = 500;
 
 type Database = { readonly env: Record<string, string>; close(): Promise<void> };
 
@@ -65,8 +67,8 @@ describe.skipIf(!available())("two nodes of one community", () => {
   let broker: Broker;
   beforeAll(async () => {
     broker = await startBroker();
-  }, 90_000);
-  afterAll(() => broker.close(), 30_000);
+  }, 120_000);
+  afterAll(() => broker.close(), 120_000);
 
   for (const [name, open] of Object.entries(DATABASES)) {
     describe(`on ${name}`, () => {
@@ -102,13 +104,13 @@ describe.skipIf(!available())("two nodes of one community", () => {
           await signUp(b, "dan"),
         ];
         await areReady(a, b);
-      }, 60_000);
+      }, 120_000);
       afterAll(async () => {
         for (const node of nodes) node.kill("SIGKILL");
         await Promise.all(nodes.map((node) => node.exited));
         await database.close();
         await folder.remove();
-      }, 30_000);
+      }, 120_000);
       afterEach(async () => {
         await Promise.all(visitors.splice(0).map((visitor) => visitor.end()));
         await Promise.all(sockets.splice(0).map((socket) => (socket.isOpen ? socket.close() : undefined)));
@@ -251,8 +253,8 @@ describe.skipIf(!available())("two nodes of one community", () => {
         const taken: number[] = [];
         for (let count = 0; count < 20; count++) taken.push(await cross(here, there, `cross ${count}`));
         figure(`${name}: a message from node to node`, taken);
-        expect(taken.sort((x, y) => x - y)[10] ?? 0).toBeLessThan(SLACK_MS);
-      }, 40_000);
+        expect(taken.sort((x, y) => x - y)[10] ?? 0).toBeLessThan(NUDGED_MS);
+      }, 120_000);
 
       test("one key said on both nodes at once is one message, and nobody hears a later one before it", async () => {
         const room = await newRoom();
@@ -267,7 +269,7 @@ describe.skipIf(!available())("two nodes of one community", () => {
         }
         const everybody = [...others, ...twins];
         expect(await expectOneStory(room, everybody)).toHaveLength(3 * 40 + 1);
-      }, 30_000);
+      }, 120_000);
 
       test("everybody is listed once, comes once and goes once, on however many nodes", async () => {
         const room = await newRoom();
@@ -275,12 +277,17 @@ describe.skipIf(!available())("two nodes of one community", () => {
         const plain = [listening(a, dan, room)];
         await areHere(here, there, ...plain);
         await areIn(room, "ann", "dan");
-        // The lists are read from the database, a welcome is what the node has been nudged to read.
-        await Bun.sleep(300);
-
-        const first = await sits(b, bob, room);
         const members = (socket: ChatSocket): string[] =>
           socket.frames.find(({ type }) => type === "welcome").members.map(({ username }: Frame) => username);
+        // The lists are read from the database, a welcome is what the node has been nudged to read.
+        await eventually(async () => {
+          const socket = await sits(b, cat, room);
+          await socket.close();
+          return members(socket).length === 3;
+        });
+        await areIn(room, "ann", "dan");
+
+        const first = await sits(b, bob, room);
         expect(members(first).sort()).toEqual(["ann", "bob", "dan"]);
         const told = (visitor: Visitor, notice: string) =>
           visitor.notices.filter((text) => text === notice).length;
@@ -315,7 +322,7 @@ describe.skipIf(!available())("two nodes of one community", () => {
         const heardOfBob = [`joined ${bob.id}`, `typing ${bob.id}`, `left ${bob.id}`];
         for (const { notices } of [here, there])
           expect(notices.filter((notice) => notice.endsWith(` ${bob.id}`))).toEqual(heardOfBob);
-      }, 30_000);
+      }, 120_000);
 
       test("who come to an empty room at the same moment on two nodes know of each other at once", async () => {
         const taken: number[] = [];
@@ -341,8 +348,8 @@ describe.skipIf(!available())("two nodes of one community", () => {
           await Promise.all([here.close(), there.close()]);
         }
         figure(`${name}: knowing of each other`, taken);
-        expect(Math.max(...taken)).toBeLessThan(SLACK_MS);
-      }, 90_000);
+        expect(taken.sort((x, y) => x - y)[6] ?? 0).toBeLessThan(NUDGED_MS);
+      }, 120_000);
 
       test("who comes and goes fast is not left behind in the room, and nobody is shown who is not there", async () => {
         const room = await newRoom();
@@ -355,13 +362,13 @@ describe.skipIf(!available())("two nodes of one community", () => {
           await Bun.sleep(Math.random() * 8);
         }
         await eventually(() => here.notices.at(-1) !== `joined ${bob.id}`, SLACK_MS);
-        await Bun.sleep(SLACK_MS);
+        await Bun.sleep(1_000);
         expect(here.notices).toEqual(
           here.notices.map((_, index) => `${index % 2 === 0 ? "joined" : "left"} ${bob.id}`),
         );
         expect(here.notices.length % 2).toBe(0);
         expect(await clients(a, room)).toEqual(["ann"]);
-      }, 30_000);
+      }, 120_000);
 
       test("a session that ends on one node ends its sockets on the other, and no others", async () => {
         const room = await newRoom();
@@ -384,11 +391,11 @@ describe.skipIf(!available())("two nodes of one community", () => {
           expect(status).toBe(401);
         }
         figure(`${name}: logged out on one node, closed on the other`, taken);
-        expect(Math.max(...taken)).toBeLessThan(2_000);
+        expect(Math.max(...taken)).toBeLessThan(LOOK_EVERY_MS + SLACK_MS);
         // By the nudge, and not by a look.
-        expect(taken.sort((x, y) => x - y)[5] ?? 0).toBeLessThan(SLACK_MS / 2);
+        expect(taken.sort((x, y) => x - y)[5] ?? 0).toBeLessThan(NUDGED_MS);
         expect(stays.isOpen).toBe(true);
-      }, 30_000);
+      }, 120_000);
 
       test("what is moderated through one node acts on the sockets of the other", async () => {
         const room = await newRoom();
@@ -408,6 +415,10 @@ describe.skipIf(!available())("two nodes of one community", () => {
           const answer = await socket.waitFor((frame) => frame.key === key);
           return answer.type === "error" ? answer.code : answer.type;
         };
+        // Who hears of an act is told it before the node has read what it means for somebody.
+        let tried = 0;
+        const comesTo = (socket: ChatSocket, answer: string) =>
+          eventually(async () => (await tries(socket, `try ${++tried}`)) === answer, SLACK_MS, 100);
 
         expect(await tries(seat, "one")).toBe("message");
         const { id } = await other.waitForMessage("one");
@@ -421,17 +432,15 @@ describe.skipIf(!available())("two nodes of one community", () => {
           id: bob.id,
           reason: "noise",
         });
-        await Bun.sleep(100);
-        expect(await tries(seat, "two")).toBe("muted");
+        await comesTo(seat, "muted");
         await moderate("DELETE", `/mutes/${bob.id}`);
         await moderated("unmute");
-        await Bun.sleep(100);
-        expect(await tries(seat, "three")).toBe("message");
+        await comesTo(seat, "message");
 
         await moderate("PATCH", "", { read_only: true });
         await moderated("room_changed");
-        await Bun.sleep(100);
-        expect([await tries(seat, "four"), await tries(owner, "five")]).toEqual(["read_only", "message"]);
+        await comesTo(seat, "read_only");
+        expect(await tries(owner, "five")).toBe("message");
 
         const closes = async (socket: ChatSocket, act: () => Promise<unknown>): Promise<number> => {
           const from = performance.now();
@@ -455,7 +464,7 @@ describe.skipIf(!available())("two nodes of one community", () => {
         expect(await closes(member, () => moderate("DELETE", ""))).toBe(4004);
         expect((await owner.closed).code).toBe(4004);
         expect((await at(b, ann).call("GET", `/ws/rooms/${room}/messages`)).status).toBe(404);
-      }, 30_000);
+      }, 120_000);
 
       test("a ticket from one node opens one socket on the other", async () => {
         const room = await newRoom();
@@ -486,7 +495,7 @@ describe.skipIf(!available())("two nodes of one community", () => {
 
         await broker.stop();
         for (const node of [a, b]) {
-          await eventually(async () => (await node.call("GET", "/readyz")).status === 503, 8_000);
+          await eventually(async () => (await node.call("GET", "/readyz")).status === 503);
           const { checks } = (await node.call("GET", "/readyz")).body;
           expect([checks.bus.state, checks.queue.state, checks.database.state]).toEqual([
             "down",
@@ -504,7 +513,9 @@ describe.skipIf(!available())("two nodes of one community", () => {
           [here, there],
           [there, here],
         ] as const) {
-          delivered.push(await cross(from, to, `without a broker ${delivered.length}`, 6_000));
+          delivered.push(
+            await cross(from, to, `without a broker ${delivered.length}`, LOOK_EVERY_MS + SLACK_MS),
+          );
         }
         figure(`${name}: without the broker, a message from node to node`, delivered);
         expect(Math.max(...delivered)).toBeLessThan(LOOK_EVERY_MS + SLACK_MS);
@@ -536,7 +547,7 @@ describe.skipIf(!available())("two nodes of one community", () => {
         const after: number[] = [];
         for (let count = 0; count < 10; count++) after.push(await cross(here, there, `nudged ${count}`));
         figure(`${name}: with the broker back, a message from node to node`, after);
-        expect(after.sort((x, y) => x - y)[5] ?? 0).toBeLessThan(SLACK_MS / 2);
+        expect(after.sort((x, y) => x - y)[5] ?? 0).toBeLessThan(NUDGED_MS);
         isOver = true;
         await Promise.all(talking);
         await expectOneStory(room, [here, there, ...talkers], [plain]);
@@ -593,7 +604,7 @@ describe.skipIf(!available())("two nodes of one community", () => {
         expect(about(dan)).toEqual(["joined", "left", "joined", "left"].map((what) => `${what} ${dan.id}`));
         away.say("I am back");
         expect(await expectOneStory(room, [here, away, back])).toHaveLength(102);
-      }, 90_000);
+      }, 120_000);
     });
   }
 });

@@ -12,7 +12,9 @@ const PASSWORD = "Rahasia-123";
 const TASKS = 30;
 const LOOK_EVERY_MS = 2_000;
 // For a machine that does other things as well.
-const SLACK_MS = 1_000;
+const SLACK_MS = 4_000;
+/** A nudge takes far less, and a look twice as long on average. */
+const NUDGED_MS = 500;
 
 type Account = { readonly id: string; readonly email: string };
 
@@ -28,8 +30,8 @@ describe.skipIf(!available())("what holds across two nodes", () => {
       TRUST_PROXY: "127.0.0.1",
     });
     [a, b] = await Promise.all([form.node("a"), form.node("b")]);
-  }, 90_000);
-  afterAll(() => form?.close(), 30_000);
+  }, 120_000);
+  afterAll(() => form?.close(), 120_000);
 
   /** Each caller has an address of its own. */
   const from = (address = newAddress()) => ({ "X-Forwarded-For": address });
@@ -95,7 +97,7 @@ describe.skipIf(!available())("what holds across two nodes", () => {
       const asked = performance.now();
       await tokenOf(ann, b);
       expect(performance.now() - asked).toBeGreaterThan(990);
-    }, 20_000);
+    }, 120_000);
   });
 
   test("all else is counted by each node for itself", async () => {
@@ -119,14 +121,14 @@ describe.skipIf(!available())("what holds across two nodes", () => {
       await grantAdmin(admin);
       if (state === "hanging") form.way.freeze();
       if (state === "down") await form.way.shut();
-    }, 30_000);
+    }, 120_000);
     afterAll(async () => {
       if (state === "hanging") form.way.cut();
       if (state === "down") await form.way.open();
       for (const node of [a, b]) {
         await eventually(async () => (await node.call("GET", "/readyz")).status === 200, 30_000, 50);
       }
-    }, 40_000);
+    }, 120_000);
 
     async function grantAdmin({ email }: Account): Promise<void> {
       const child = Bun.spawn(["bun", "src/main.ts", "user", "grant", email, "admin"], {
@@ -156,7 +158,7 @@ describe.skipIf(!available())("what holds across two nodes", () => {
         await Promise.all(asking);
         expect(statuses).toEqual([401, 401]);
       }
-    }, 30_000);
+    }, 120_000);
 
     test("what is changed through one node is read through the other with the next request", async () => {
       const token = await tokenOf(member);
@@ -167,7 +169,7 @@ describe.skipIf(!available())("what holds across two nodes", () => {
         const read = await me(both(count + 1), token);
         expect((read.body.data ?? read.body).location).toBe(`place ${count}`);
       }
-    }, 20_000);
+    }, 120_000);
 
     test("a role that is taken through one node is gone on the other with the next request", async () => {
       const [token, other] = [await tokenOf(admin), await register(`other-${state}`)];
@@ -177,7 +179,7 @@ describe.skipIf(!available())("what holds across two nodes", () => {
       const path = `/api/admin/users/${other.id}/roles`;
       expect((await a.call("PUT", path, { token, body: { ids: [] } })).status).toBe(200);
       expect((await b.call("GET", "/api/users", { token: theirs })).status).toBe(403);
-    }, 20_000);
+    }, 120_000);
 
     test("sockets on the other node close within the look of two seconds, and sooner by the bus", async () => {
       const owner = await tokenOf(member);
@@ -201,8 +203,8 @@ describe.skipIf(!available())("what holds across two nodes", () => {
       console.log(`nodes: ${state} broker: closed after ${taken.map(Math.round).join(", ")} ms`);
       expect(most).toBeLessThan(LOOK_EVERY_MS + SLACK_MS);
       // By the nudge, and not by a look.
-      if (state === "healthy") expect(median).toBeLessThan(SLACK_MS / 2);
-    }, 30_000);
+      if (state === "healthy") expect(median).toBeLessThan(NUDGED_MS);
+    }, 120_000);
   });
 
   test("three workers compete: each task is made once, by more than one of them", async () => {
@@ -224,5 +226,5 @@ describe.skipIf(!available())("what holds across two nodes", () => {
     expect(stored.flat().sort()).toEqual([...ids].sort());
     expect(stored.filter((made) => made.length > 0).length).toBeGreaterThan(1);
     console.log(`nodes: documents by worker: ${stored.map((made) => made.length).join(", ")}`);
-  }, 60_000);
+  }, 120_000);
 });

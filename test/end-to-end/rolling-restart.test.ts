@@ -74,12 +74,12 @@ describe.skipIf(!available() || !requireTool("caddy"))("two nodes and a worker b
     const host = ({ url }: RunningServer) => new URL(url).host;
     const upstreams = [host(nodes[0]), host(nodes[1])] as const;
     proxy = await startCaddy({ folder: folder.path, upstreams, healthInterval: "200ms" });
-  }, 90_000);
+  }, 120_000);
   afterAll(async () => {
     await proxy?.stop();
     await form?.close();
     await folder?.remove();
-  }, 30_000);
+  }, 120_000);
 
   test("restarted one after the other under load: no request fails, every message comes once, every task is made", async () => {
     const behind: RunningServer = {
@@ -167,7 +167,7 @@ describe.skipIf(!available() || !requireTool("caddy"))("two nodes and a worker b
     await expectOneStory(followers, said);
     for (const follower of followers) expect(follower.visits.length).toBeGreaterThan(ROUNDS);
     await expectDocuments(player, taskIds);
-  }, 90_000);
+  }, 120_000);
 
   test("with the broker away no node is ready, and requests still find one", async () => {
     await form.way.shut();
@@ -179,7 +179,7 @@ describe.skipIf(!available() || !requireTool("caddy"))("two nodes and a worker b
     for (let count = 0; count < 10; count++) {
       expect((await fetch(`${proxy.url}/users?limit=1`)).status).toBe(200);
     }
-  }, 20_000);
+  }, 120_000);
 
   /** Everybody was told everything that was said, once and in order. */
   async function expectOneStory(followers: readonly Follower[], said: number): Promise<void> {

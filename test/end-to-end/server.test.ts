@@ -152,7 +152,7 @@ describe("stopping", () => {
 
     const again = await serve();
     for (const id of ids) await download(again, token, id);
-  }, 30_000);
+  }, 120_000);
 
   test("a worker of its own ends with code 0 as well", async () => {
     const worker = await startWorker({ dataDir: folder.path });
@@ -178,7 +178,7 @@ describe("several processes on one folder", () => {
     const token = await signUp(server, "subject");
     const ids = await Promise.all(Array.from({ length: 10 }, () => ask(server, token, "subject")));
     await Promise.all(ids.map((id) => download(server, token, id)));
-  }, 20_000);
+  }, 120_000);
 
   test("a port for its state that is taken is told in words, before a worker takes anything", async () => {
     const server = await serve();

@@ -62,7 +62,7 @@ const startFour = () => Promise.all(["a", "b", "c", "d"].map(startNode));
 test("four nodes that start together on an empty database all come up, each migration applied once", async () => {
   await startFour();
   await expectMigratedOnce(NAMES);
-}, 40_000);
+}, 120_000);
 
 test("so they do on a database that lacks the newest migration", async () => {
   const older = await openDatabase(`file:${file}`);
@@ -70,7 +70,7 @@ test("so they do on a database that lacks the newest migration", async () => {
   await older.close();
   await startFour();
   await expectMigratedOnce(NAMES.slice(-1));
-}, 40_000);
+}, 120_000);
 
 test("a node that starts while another changes the database waits for it, and says so", async () => {
   const older = await openDatabase(`file:${file}`);
@@ -86,4 +86,4 @@ test("a node that starts while another changes the database waits for it, and sa
   expect(isChanged).toBe(true);
   expect(node.output()).toContain("waiting for whoever changes the database");
   await expectMigratedOnce(NAMES.slice(-1));
-}, 40_000);
+}, 120_000);

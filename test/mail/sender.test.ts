@@ -263,7 +263,7 @@ describe("when it sends", () => {
     await eventually(() => tried.length === 1);
     const startedAt = performance.now();
     await sender.stop(50);
-    expect(performance.now() - startedAt).toBeLessThan(2_000);
+    expect(performance.now() - startedAt).toBeLessThan(10_000);
     expect(await waiting(core)).toBe(1);
     gate.resolve();
     await eventually(async () => (await waiting(core)) === 0);

@@ -30,7 +30,7 @@ test("another process makes the same bytes", async () => {
     const bytes = await new Response(child.stdout).bytes();
     expect(Buffer.from(await renderReport(report)).equals(bytes)).toBe(true);
   }
-}, 20_000);
+}, 120_000);
 
 test("reports at the same time do not mix", async () => {
   const alone = await renderReport(REPORTS.embedded);
@@ -84,4 +84,4 @@ test("no text stops a document", async () => {
     });
     expect(Buffer.from(bytes.subarray(0, 5)).toString()).toBe("%PDF-");
   }
-}, 30_000);
+}, 120_000);

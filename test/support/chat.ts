@@ -4,7 +4,7 @@ import type { RunningServer } from "./server.ts";
 
 export const V1 = "guildhall.v1";
 export const PASSWORD = "Rahasia-123";
-const WAIT_MS = 4_000;
+const WAIT_MS = 15_000;
 
 /** Somebody who signed in through the chat API, as a browser does: what it knows is its cookie. */
 export type ChatUser = {

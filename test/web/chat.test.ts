@@ -5,7 +5,7 @@ import { launchChromium, PASSWORD, signUp, type Visitor, visitor } from "../supp
 import { type RunningServer, startServer, temporaryFolder } from "../support/server.ts";
 import { requireTool } from "../support/tools.ts";
 
-const LIMIT_MS = 60_000;
+const LIMIT_MS = 120_000;
 // More than is replayed to who was away.
 const LONG_ABSENCE = 320;
 // More than is kept of a room whose end is shown.

@@ -5,7 +5,7 @@ import { launchChromium, signIn, signUp, type Visitor, visitor } from "../suppor
 import { type RunningServer, startServer, temporaryFolder } from "../support/server.ts";
 import { requireTool } from "../support/tools.ts";
 
-const LIMIT_MS = 60_000;
+const LIMIT_MS = 120_000;
 const isThere = requireTool("chromium");
 
 describe.skipIf(!isThere)("when something fails in a browser", () => {

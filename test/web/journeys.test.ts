@@ -15,7 +15,7 @@ import {
 import { type RunningServer, startServer, temporaryFolder } from "../support/server.ts";
 import { requireTool } from "../support/tools.ts";
 
-const LIMIT_MS = 60_000;
+const LIMIT_MS = 120_000;
 // 20 s, since a mail is sent by the way.
 const MAIL_TRIES = 400;
 const isThere = requireTool("chromium");
