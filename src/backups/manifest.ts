@@ -74,15 +74,17 @@ export async function writeManifest(folder: string, manifest: Manifest): Promise
 
 /** Throws a CommandError that says what is wrong with it. */
 export async function readManifest(folder: string): Promise<Manifest> {
-  const [text, sum] = await Promise.all([MANIFEST, SUM].map((name) => read(folder, name)));
-  const content = parsed(text ?? "");
+  // One after the other, so that of two missing files the same is named each time.
+  const text = await read(folder, MANIFEST);
+  const sum = await read(folder, SUM);
+  const content = parsed(text);
   if (isNewer(content)) {
     throw new CommandError(
       `It was made by a newer Guildhall (${content.version ?? "of an unknown version"}), whose backups this one ` +
         "cannot read. Use that version, or a later one.",
     );
   }
-  if (sum !== `${sumOf(text ?? "")}  ${MANIFEST}\n`) {
+  if (sum !== `${sumOf(text)}  ${MANIFEST}\n`) {
     throw new CommandError(`${MANIFEST} is not what it was: its checksum in ${SUM} is another.`);
   }
   const result = Manifest.safeParse(content);
