@@ -2,6 +2,7 @@ import { hkdfSync } from "node:crypto";
 import { join } from "node:path";
 import { openDatabase } from "../db/open.ts";
 import { inProcessBus } from "./adapters/bus/in-process.ts";
+import { partingBus } from "./adapters/bus/parting.ts";
 import { fileDocuments } from "./adapters/documents/files.ts";
 import { outboxMailer } from "./adapters/mail/outbox.ts";
 import { prometheusMetrics } from "./adapters/metrics/prometheus.ts";
@@ -20,7 +21,7 @@ import { version } from "./version.ts";
 
 /**
  * `serve` has its worker in the same process; a `worker` of its own hears no nudge without a broker. A `tool` makes no
- * documents and sends no nudge, so it opens no broker and no bucket.
+ * documents, so it opens no bucket, and a broker only to say at its end that it changed something.
  */
 export type Role = "serve" | "worker" | "tool";
 
@@ -154,9 +155,10 @@ export async function compose({
     return rabbitmqQueue({ url: config.amqpUrl, log });
   }
 
-  /** Only servers have something to tell each other. */
+  /** Servers tell each other; a tool tells them what it did. A worker has nothing to say. */
   async function openBus(): Promise<Bus> {
-    if (config.amqpUrl === null || role !== "serve") return inProcessBus({ log });
+    if (config.amqpUrl === null || role === "worker") return inProcessBus({ log });
+    if (role === "tool") return partingBus({ url: config.amqpUrl, log });
     const { rabbitmqBus } = await import("./adapters/bus/rabbitmq.ts");
     return rabbitmqBus({ url: config.amqpUrl, log });
   }
