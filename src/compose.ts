@@ -1,4 +1,3 @@
-import { hkdfSync } from "node:crypto";
 import { join } from "node:path";
 import { openDatabase } from "../db/open.ts";
 import { inProcessBus } from "./adapters/bus/in-process.ts";
@@ -13,7 +12,8 @@ import { placeOf } from "./backups/place.ts";
 import { record } from "./backups/record.ts";
 import type { Config } from "./config.ts";
 import type { Secrets } from "./data-dir.ts";
-import type { Bus, Core, DocumentStore, JobQueue, Keys, Mailer } from "./domain/core.ts";
+import { derivedKeys, jwtSecretsOf } from "./derived-keys.ts";
+import type { Bus, Core, DocumentStore, JobQueue, Mailer } from "./domain/core.ts";
 import * as mails from "./domain/mails.ts";
 import { createTokens } from "./domain/tokens.ts";
 import type { Log } from "./log.ts";
@@ -56,9 +56,7 @@ export async function compose({
   publicUrl,
 }: ComposeOptions): Promise<Composition> {
   const clock = Date.now;
-  const jwtSecret = config.jwtSecret ?? secrets.jwtSecret;
-  const previous = config.jwtSecretPrevious === null ? [] : [config.jwtSecretPrevious];
-  const jwtSecrets: Keys = [Buffer.from(jwtSecret), ...previous.map((text) => Buffer.from(text))];
+  const jwtSecrets = jwtSecretsOf(config, secrets);
   // The short commands are not watched.
   const metrics = prometheusMetrics({ version, ofProcess: role !== "tool" });
   const db = await openDatabase(config.databaseUrl, {
@@ -96,7 +94,7 @@ export async function compose({
         limitMessages: config.limitMessages,
         chatGuests: config.chatGuests,
         keptMs: config.keptMs,
-        sealingKeys: derived("waiting mails"),
+        sealingKeys: derivedKeys(jwtSecrets, "waiting mails"),
       },
     };
     if (backup !== null) await record(core, backup);
@@ -118,13 +116,6 @@ export async function compose({
     throw error;
   }
 
-  /** Keys of their own for each use, so that one secret is enough to configure; the previous one's still open. */
-  function derived(use: string): Keys {
-    const keyOf = (secret: Uint8Array) => new Uint8Array(hkdfSync("sha256", secret, "guildhall", use, 32));
-    const [current, ...others] = jwtSecrets;
-    return [keyOf(current), ...others.map(keyOf)];
-  }
-
   async function openMailer(): Promise<Mailer> {
     const from = config.mailFrom;
     if (config.smtpUrl === null)
@@ -136,7 +127,7 @@ export async function compose({
   async function openDocuments(): Promise<{ documents: DocumentStore; verifyLink: VerifyLink }> {
     if (config.s3 !== null && role !== "tool")
       return { documents: await openBucket(config.s3), verifyLink: null };
-    const signingKeys = derived("document links");
+    const signingKeys = derivedKeys(jwtSecrets, "document links");
     const files = fileDocuments({
       directory: join(config.dataDir, "documents"),
       publicUrl,
