@@ -1,7 +1,7 @@
-import { hkdfSync } from "node:crypto";
 import { join } from "node:path";
 import { openDatabase } from "../db/open.ts";
 import { inProcessBus } from "./adapters/bus/in-process.ts";
+import { partingBus } from "./adapters/bus/parting.ts";
 import { fileDocuments } from "./adapters/documents/files.ts";
 import { outboxMailer } from "./adapters/mail/outbox.ts";
 import { prometheusMetrics } from "./adapters/metrics/prometheus.ts";
@@ -12,7 +12,8 @@ import { placeOf } from "./backups/place.ts";
 import { record } from "./backups/record.ts";
 import type { Config } from "./config.ts";
 import type { Secrets } from "./data-dir.ts";
-import type { Bus, Core, DocumentStore, JobQueue, Keys, Mailer } from "./domain/core.ts";
+import { derivedKeys, jwtSecretsOf } from "./derived-keys.ts";
+import type { Bus, Core, DocumentStore, JobQueue, Mailer } from "./domain/core.ts";
 import * as mails from "./domain/mails.ts";
 import { createTokens } from "./domain/tokens.ts";
 import type { Log } from "./log.ts";
@@ -20,7 +21,7 @@ import { version } from "./version.ts";
 
 /**
  * `serve` has its worker in the same process; a `worker` of its own hears no nudge without a broker. A `tool` makes no
- * documents and sends no nudge, so it opens no broker and no bucket.
+ * documents, so it opens no bucket, and a broker only to say at its end that it changed something.
  */
 export type Role = "serve" | "worker" | "tool";
 
@@ -55,9 +56,7 @@ export async function compose({
   publicUrl,
 }: ComposeOptions): Promise<Composition> {
   const clock = Date.now;
-  const jwtSecret = config.jwtSecret ?? secrets.jwtSecret;
-  const previous = config.jwtSecretPrevious === null ? [] : [config.jwtSecretPrevious];
-  const jwtSecrets: Keys = [Buffer.from(jwtSecret), ...previous.map((text) => Buffer.from(text))];
+  const jwtSecrets = jwtSecretsOf(config, secrets);
   // The short commands are not watched.
   const metrics = prometheusMetrics({ version, ofProcess: role !== "tool" });
   const db = await openDatabase(config.databaseUrl, {
@@ -95,7 +94,7 @@ export async function compose({
         limitMessages: config.limitMessages,
         chatGuests: config.chatGuests,
         keptMs: config.keptMs,
-        sealingKeys: derived("waiting mails"),
+        sealingKeys: derivedKeys(jwtSecrets, "waiting mails"),
       },
     };
     if (backup !== null) await record(core, backup);
@@ -117,13 +116,6 @@ export async function compose({
     throw error;
   }
 
-  /** Keys of their own for each use, so that one secret is enough to configure; the previous one's still open. */
-  function derived(use: string): Keys {
-    const keyOf = (secret: Uint8Array) => new Uint8Array(hkdfSync("sha256", secret, "guildhall", use, 32));
-    const [current, ...others] = jwtSecrets;
-    return [keyOf(current), ...others.map(keyOf)];
-  }
-
   async function openMailer(): Promise<Mailer> {
     const from = config.mailFrom;
     if (config.smtpUrl === null)
@@ -135,7 +127,7 @@ export async function compose({
   async function openDocuments(): Promise<{ documents: DocumentStore; verifyLink: VerifyLink }> {
     if (config.s3 !== null && role !== "tool")
       return { documents: await openBucket(config.s3), verifyLink: null };
-    const signingKeys = derived("document links");
+    const signingKeys = derivedKeys(jwtSecrets, "document links");
     const files = fileDocuments({
       directory: join(config.dataDir, "documents"),
       publicUrl,
@@ -154,9 +146,10 @@ export async function compose({
     return rabbitmqQueue({ url: config.amqpUrl, log });
   }
 
-  /** Only servers have something to tell each other. */
+  /** Servers tell each other; a tool tells them what it did. A worker has nothing to say. */
   async function openBus(): Promise<Bus> {
-    if (config.amqpUrl === null || role !== "serve") return inProcessBus({ log });
+    if (config.amqpUrl === null || role === "worker") return inProcessBus({ log });
+    if (role === "tool") return partingBus({ url: config.amqpUrl, log });
     const { rabbitmqBus } = await import("./adapters/bus/rabbitmq.ts");
     return rabbitmqBus({ url: config.amqpUrl, log });
   }

@@ -43,7 +43,7 @@ function commandLine(): Command {
     .command("user")
     .description("administration from the shell, also while the server runs");
   withDataDir(user.command("add"))
-    .description("make an account; its password is read from standard input")
+    .description("make an account; its password is read from standard input, unseen and twice at a terminal")
     .argument("<email>")
     .option("--username <name>", "else it is taken from the e-mail address")
     .option("--role <role>", "give it this role, e.g. admin")

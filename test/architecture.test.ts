@@ -32,6 +32,7 @@ const RULES: readonly (readonly [place: RegExp, allowed: readonly RegExp[]])[] =
   [/^src\/version\.ts$/, [/^package\.json$/]],
   [/^src\/config\.ts$/, [/^src\/http\/(address|rate-limit)\.ts$/, /^db\/url\.ts$/]],
   [/^src\/(log|run|own-program)\.ts$/, []],
+  [/^src\/derived-keys\.ts$/, [/^src\/(config|data-dir|domain\/core)\.ts$/]],
   // The one folder that knows both what is stored and the files that it is stored in.
   [
     /^src\/backups\//,

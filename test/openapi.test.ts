@@ -379,6 +379,8 @@ describe("real answers", () => {
     await ok("delete /api/users/{id}", { id: other.id }, { token: other.token }, 204);
     await send("post /api/auth/login", {}, { body: { username: "bob", password: PASSWORD } });
     await ok("post /api/admin/users/{id}/activate", { id: other.id }, { token: root });
+    await ok("get /api/admin/users/{id}", { id: other.id }, { token: root });
+    await send("get /api/admin/users/{id}", { id }, { token: other.token });
     await send("post /api/admin/users/{id}/erase", { id }, { token: other.token });
     await ok("post /api/admin/users/{id}/erase", { id: other.id }, { token: root }, 204);
     await send("post /api/admin/users/{id}/erase", { id: other.id }, { token: root });

@@ -1,6 +1,6 @@
 import { openDatabase } from "../../db/open.ts";
-import { recordingCreated, recordingFailed } from "../domain/backups.ts";
-import type { Core } from "../domain/core.ts";
+import { recordFailed, recordingCreated } from "../domain/backups.ts";
+import type { Core, Keys } from "../domain/core.ts";
 import type { Log } from "../log.ts";
 import type { Made } from "./make.ts";
 
@@ -19,14 +19,22 @@ export async function record(core: Core, made: Made): Promise<void> {
 }
 
 /** Records a backup in a database as it is: a newer program does not migrate the one that is being saved from it. */
-export async function recordIn(
+export const recordIn = (databaseUrl: string, made: Made): Promise<void> =>
+  within(databaseUrl, (core) => recordingCreated(core, made));
+
+/** The same for one that somebody asked for and that failed; the server sends what is to be mailed. */
+export const recordFailedIn = (databaseUrl: string, sealingKeys: Keys, reason: string): Promise<void> =>
+  within(databaseUrl, (core) =>
+    recordFailed({ ...core, settings: { sealingKeys } }, { made: "manual", reason }),
+  );
+
+async function within(
   databaseUrl: string,
-  outcome: Made | { readonly failed: string },
+  act: (core: Pick<Core, "db" | "clock">) => PromiseLike<unknown>,
 ): Promise<void> {
   const db = await openDatabase(databaseUrl);
-  const core = { db, clock: Date.now };
   try {
-    await ("failed" in outcome ? recordingFailed(core, outcome.failed) : recordingCreated(core, outcome));
+    await act({ db, clock: Date.now });
   } finally {
     await db.close();
   }

@@ -63,7 +63,8 @@ export function createSchedule({
       failedAt = at;
       core.log.error({ err: error }, "no backup could be made");
       const reason = error instanceof Error ? error.message : String(error);
-      await note(() => backups.recordFailed(core, reason));
+      await note(() => backups.recordFailed(core, { made: "daily", reason }));
+      core.nudgeMails();
     }
   }
 

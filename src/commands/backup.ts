@@ -5,13 +5,14 @@ import { makeBackup } from "../backups/maker.ts";
 import { type Manifest, totalBytes } from "../backups/manifest.ts";
 import { parseName } from "../backups/names.ts";
 import { requirePlace, requireWithin } from "../backups/place.ts";
-import { recordIn } from "../backups/record.ts";
+import { recordFailedIn, recordIn } from "../backups/record.ts";
 import * as restoring from "../backups/restore.ts";
 import * as shelf from "../backups/shelf.ts";
 import { some, type Verdict, verify, verifyObjects } from "../backups/verify.ts";
 import { openBucket } from "../compose.ts";
 import { type Config, type Flags, loadSettings } from "../config.ts";
 import { finishRestore, prepareDataDir, refuseUse } from "../data-dir.ts";
+import { derivedKeys, jwtSecretsOf } from "../derived-keys.ts";
 import { CommandError } from "../run.ts";
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -20,11 +21,12 @@ export async function createBackup(flags: Flags): Promise<void> {
   const { config } = loadSettings(flags);
   const place = requirePlace(config);
   if (!existsSync(place.database)) throw new CommandError(`There is no database at ${place.database}.`);
-  await prepareDataDir(config.dataDir);
+  const secrets = await prepareDataDir(config.dataDir);
   const made = await makeBackup(place, "manual", { at: Date.now() }).catch(async (error: unknown) => {
-    const failed = error instanceof Error ? error.message : String(error);
-    // What cannot be written to has been said to whoever asked for the backup.
-    await recordIn(config.databaseUrl, { failed }).catch(() => {});
+    const reason = error instanceof Error ? error.message : String(error);
+    const sealingKeys = derivedKeys(jwtSecretsOf(config, secrets), "waiting mails");
+    // Where even this cannot be written, whoever asked for the backup still is told why there is none.
+    await recordFailedIn(config.databaseUrl, sealingKeys, reason).catch(() => {});
     throw error;
   });
   say(

@@ -29,7 +29,7 @@ export function banner({ config, publicUrl, hasAdmin }: BannerOptions): string {
   if (!hasAdmin) {
     lines.push(
       "",
-      "There is no administrator yet. Make one (type the password, then Ctrl-D):",
+      "There is no administrator yet. Make one (you are asked for the password):",
       `  ${programName()} user add you@example.org --role admin --password-stdin --data-dir ${quoted(config.dataDir)}`,
     );
   }

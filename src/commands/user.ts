@@ -3,6 +3,7 @@ import * as accounts from "../domain/accounts.ts";
 import { isStrong } from "../domain/credentials.ts";
 import * as roles from "../domain/roles.ts";
 import { CommandError } from "../run.ts";
+import { readNewPassword } from "./password.ts";
 import { withCore } from "./tool.ts";
 
 export async function addUser(
@@ -10,8 +11,7 @@ export async function addUser(
   { email, username, role }: { email: string; username?: string | undefined; role?: string | undefined },
 ): Promise<void> {
   if (!/^[^\s@]+@[^\s@]+$/.test(email)) throw new CommandError(`"${email}" is no e-mail address.`);
-  // One line: what `echo` or a password manager ends with is not part of it.
-  const password = (await typed()).replace(/\r?\n[\s\S]*$/, "");
+  const password = await readNewPassword();
   if (!isStrong(password)) throw new CommandError(roles.STRONG_PASSWORD_RULE);
   await withCore(flags, async ({ core }) => {
     if (role !== undefined) await roles.get(core, role);
@@ -26,14 +26,6 @@ export async function addUser(
       `${account.username} <${account.email}> was added${role ? ` with the role ${role}` : ""}.\n`,
     );
   });
-}
-
-async function typed(): Promise<string> {
-  if (!process.stdin.isTTY) return Bun.stdin.text();
-  process.stderr.write("Password: ");
-  // A terminal hands over what was typed at Enter and at Ctrl-D; the latter is an end only on an empty line.
-  for await (const chunk of Bun.stdin.stream()) return new TextDecoder().decode(chunk);
-  return "";
 }
 
 export async function listUsers(flags: Flags): Promise<void> {

@@ -11,14 +11,16 @@ export type MadeBackup = { readonly name: string; readonly bytes: number; readon
 export const recordingCreated = (core: Pick<Core, "db" | "clock">, { name, bytes, ms }: MadeBackup) =>
   audit.recording(core, { actorId: null, action: "backup.created", details: { name, bytes, ms } });
 
-/** The statement that records a backup which somebody asked for, sees fail, and need not be mailed about. */
-export const recordingFailed = (core: Pick<Core, "db" | "clock">, reason: string) =>
-  audit.recording(core, { actorId: null, action: "backup.failed", details: { reason, mailed: 0 } });
-
 const MAILED_EVERY_MS = 24 * 60 * 60_000;
 
-/** Records that no backup was made, and tells every active administrator, once a day while it goes on. */
-export async function recordFailed(core: Core, reason: string): Promise<void> {
+/**
+ * Records that no backup was made, and tells every active administrator, once a day while it goes on. Then call
+ * `core.nudgeMails()`.
+ */
+export async function recordFailed(
+  core: mails.Queueing,
+  { made, reason }: { readonly made: "daily" | "manual"; readonly reason: string },
+): Promise<void> {
   const administrators = (await wasMailed(core)) ? [] : await activeAdministrators(core);
   const at = core.clock();
   await core.db.batch([
@@ -32,14 +34,13 @@ export async function recordFailed(core: Core, reason: string): Promise<void> {
         to: email,
         accountUuid,
         language,
-        text: { kind: "backup-failed", username, reason, at },
+        text: { kind: "backup-failed", made, username, reason, at },
       }),
     ),
   ]);
-  core.nudgeMails();
 }
 
-async function wasMailed(core: Core): Promise<boolean> {
+async function wasMailed(core: mails.Queueing): Promise<boolean> {
   const [found] = await core.db
     .select({ id: auditEntries.id })
     .from(auditEntries)
@@ -55,7 +56,7 @@ async function wasMailed(core: Core): Promise<boolean> {
   return found !== undefined;
 }
 
-const activeAdministrators = (core: Core) =>
+const activeAdministrators = (core: mails.Queueing) =>
   core.db
     .selectDistinct({
       username: accounts.username,

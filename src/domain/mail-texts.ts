@@ -3,7 +3,13 @@ export type MailText =
   | (Happened & { readonly kind: "reset" | "verify"; readonly token: string; readonly expiresAt: number })
   | (Happened & { readonly kind: "password-changed" | "refresh-token-reused"; readonly at: number })
   | (Happened & { readonly kind: "email-changed"; readonly newEmail: string; readonly at: number })
-  | (Happened & { readonly kind: "backup-failed"; readonly reason: string; readonly at: number });
+  | (Happened & {
+      readonly kind: "backup-failed";
+      /** By the server, or by somebody's command. */
+      readonly made: "daily" | "manual";
+      readonly reason: string;
+      readonly at: number;
+    });
 
 type Happened = {
   readonly username: string;
@@ -90,11 +96,14 @@ function english(text: MailText): Words {
       };
     case "backup-failed":
       return {
-        subject: "The daily Guildhall backup failed",
+        subject:
+          text.made === "daily" ? "The daily Guildhall backup failed" : "A Guildhall backup by hand failed",
         paragraphs: [
           `The backup of ${time(text.at, "en")} could not be made:`,
           sentence(text.reason),
-          "It is tried again every hour. The backups from before are kept.",
+          text.made === "daily"
+            ? "It is tried again every hour. The backups from before are kept."
+            : "It was asked for by a command, and is not tried again by itself. The backups from before are kept.",
         ],
         button: "Open the audit log",
         closing: "You get this mail since you are an administrator; at most one comes a day.",
@@ -150,11 +159,16 @@ function russian(text: MailText): Words {
       };
     case "backup-failed":
       return {
-        subject: "Ежедневная резервная копия Guildhall не создана",
+        subject:
+          text.made === "daily"
+            ? "Ежедневная резервная копия Guildhall не создана"
+            : "Резервная копия Guildhall по команде не создана",
         paragraphs: [
           `Резервную копию от ${time(text.at, "ru")} создать не удалось:`,
           sentence(text.reason),
-          "Попытка повторяется каждый час. Прежние копии сохранены.",
+          text.made === "daily"
+            ? "Попытка повторяется каждый час. Прежние копии сохранены."
+            : "Её запросили командой, сама попытка не повторится. Прежние копии сохранены.",
         ],
         button: "Открыть журнал аудита",
         closing: "Вы получили это письмо как администратор; такое письмо приходит не чаще раза в день.",

@@ -20,8 +20,13 @@ export class MailRefusedError extends Error {
   override readonly name = "MailRefusedError";
 }
 
+/** What is needed to have a mail sent, which a short command has too. */
+export type Queueing = Pick<Core, "db" | "clock"> & {
+  readonly settings: Pick<Core["settings"], "sealingKeys">;
+};
+
 /** The statement that has a mail sent; to be run in one batch with its cause. Then call `core.nudgeMails()`. */
-export function queueing(core: Core, mail: NewMail) {
+export function queueing(core: Queueing, mail: NewMail) {
   const id = newId();
   const now = core.clock();
   return core.db.insert(mails).values({

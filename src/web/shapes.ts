@@ -112,6 +112,7 @@ export type ListedUser = {
   readonly is_active: boolean;
   readonly created_at: string;
 };
+export type NamedUser = ListedUser & { readonly username: string };
 export type User = ListedUser & {
   readonly email_verified: boolean;
   readonly last_login_at: string | null;

@@ -493,6 +493,30 @@ describe("the last administrator stays", () => {
   });
 });
 
+describe("a user", () => {
+  test("is told with the username to who may read users, and to nobody else", async () => {
+    const boss = await admin(app, "boss");
+    const user = await member(app, "user", { username: "The User" });
+    const reader = await staff(app, boss, "reader", ["users.read"]);
+    const { status, body, headers } = await call(reader, "GET", `/users/${user.id}`);
+    expect([status, body]).toEqual([
+      200,
+      {
+        id: user.id,
+        username: "The User",
+        email: "user@example.com",
+        full_name: "user Doe",
+        is_active: true,
+        created_at: NOW,
+      },
+    ]);
+    expect(headers.get("Cache-Control")).toBe("no-store");
+    const refused = await call(user, "GET", `/users/${reader.id}`);
+    expect([refused.status, refused.body]).toEqual([403, refusal("FORBIDDEN")]);
+    expect((await call(reader, "GET", `/users/${UNKNOWN}`)).status).toBe(404);
+  });
+});
+
 describe("activation", () => {
   test("lets a deactivated account sign in again; its old tokens stay dead", async () => {
     const boss = await admin(app);

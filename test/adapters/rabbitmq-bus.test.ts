@@ -3,7 +3,9 @@ import { randomUUID } from "node:crypto";
 import { MAX_WAITING } from "../../src/adapters/bus/outbox.ts";
 import { type RabbitmqBusOptions, rabbitmqBus } from "../../src/adapters/bus/rabbitmq.ts";
 import type { Bus, News } from "../../src/domain/core.ts";
+import { runCommand } from "../support/command.ts";
 import { available, type Broker, startBroker } from "../support/rabbitmq.ts";
+import { temporaryFolder } from "../support/server.ts";
 import { type BrokerSide, brokerSide } from "./broker-side.ts";
 import { endsAfterClose } from "./ends-after-close.ts";
 import { eventually } from "./eventually.ts";
@@ -375,6 +377,47 @@ describe.skipIf(!available())("rabbitmqBus", () => {
     b.bus.publish({ kind: "messages" }, "all");
     expect(a.heard).toEqual([]);
     expect(b.heard).toEqual([{ kind: "messages" }, { kind: "presence", roomId: 1 }, { kind: "messages" }]);
+  });
+
+  describe("a command of the shell", () => {
+    let folder: ReturnType<typeof temporaryFolder>;
+    beforeEach(() => {
+      folder = temporaryFolder();
+    });
+    afterEach(() => folder.remove());
+
+    const run = (url: string, args: readonly string[]) =>
+      runCommand(args, { dataDir: folder.path, env: { AMQP_URL: url }, stdin: "Correct-Horse-1" });
+
+    test(
+      "tells the nodes to look when it ended sessions, and nothing when it changed nothing",
+      async () => {
+        exchange = "guildhall.bus.v1";
+        const [node] = await community({});
+        expect((await run(broker.url, ["user", "add", "ada@example.org", "--password-stdin"])).code).toBe(0);
+        expect((await run(broker.url, ["user", "list"])).out).toContain("ada@example.org\tactive");
+        expect(await run(broker.url, ["user", "disable", "ada@example.org"])).toEqual({
+          code: 0,
+          out: "ada is deactivated and signed out everywhere.\n",
+          err: "",
+        });
+        await eventually(() => node?.heard.length === 1, SLOW_MS / 2);
+        expect(node?.heard).toEqual([{ kind: "missed" }]);
+      },
+      SLOW_MS,
+    );
+
+    test(
+      "is done without the broker, which it misses in one line",
+      async () => {
+        const proxy = await proxied(false);
+        await run(through(proxy), ["user", "add", "ada@example.org", "--password-stdin"]);
+        const { code, out } = await run(through(proxy), ["user", "disable", "ada@example.org"]);
+        expect([code, out.match(/rabbitmq cannot be reached/g)]).toEqual([0, ["rabbitmq cannot be reached"]]);
+        expect((await run(through(proxy), ["user", "list"])).out).toContain("\tdeactivated\t");
+      },
+      SLOW_MS,
+    );
   });
 
   test("closes within seconds when the broker says nothing any more", async () => {

@@ -1,5 +1,6 @@
+import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { asc, eq } from "drizzle-orm";
@@ -15,6 +16,7 @@ import * as mails from "../../src/domain/mails.ts";
 import * as roles from "../../src/domain/roles.ts";
 import { eventually } from "../adapters/eventually.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
+import { runCommand } from "../support/command.ts";
 import { startHranaServer } from "../support/hrana-server.ts";
 import { startServer, temporaryFolder } from "../support/server.ts";
 import { startSmtp } from "../support/smtp.ts";
@@ -219,5 +221,59 @@ describe("serve", () => {
       await server.stop();
       await remote.close();
     }
+  });
+});
+
+describe("one by hand that fails", () => {
+  let folder: ReturnType<typeof temporaryFolder>;
+  let dataDir: string;
+  const run = (...args: readonly string[]) => runCommand(args, { dataDir, stdin: "Correct-Horse-1" });
+  beforeEach(async () => {
+    folder = temporaryFolder();
+    dataDir = join(folder.path, "data");
+    await run("user", "add", "ann@example.org", "--role", "admin", "--password-stdin");
+  });
+  afterEach(() => folder.remove());
+
+  test("is told there, and mailed to the administrators by the server, once a day", async () => {
+    await writeFile(join(dataDir, "backups"), "");
+    for (const _time of [1, 2]) {
+      expect(await run("backup", "create")).toEqual({
+        code: 1,
+        out: "",
+        err: expect.stringContaining("EEXIST"),
+      });
+    }
+    const database = new Database(join(dataDir, "guildhall.db"), { readonly: true });
+    const mailed =
+      "SELECT details ->> 'mailed' FROM audit_entries WHERE action = 'backup.failed' ORDER BY id";
+    expect(database.query(mailed).values()).toEqual([[1], [0]]);
+    database.close();
+
+    const server = await startServer({ dataDir, args: ["--no-worker"], env: { BACKUP_AT: "off" } });
+    try {
+      const outbox = join(dataDir, "outbox");
+      const sent = async () => {
+        const names = (await readdir(outbox).catch(() => [])).filter((name) => name.endsWith(".eml"));
+        const mails = await Promise.all(names.map((name) => readFile(join(outbox, name), "utf8")));
+        return mails.filter((mail) => mail.includes("Subject: A Guildhall backup by hand failed"));
+      };
+      await eventually(async () => (await sent()).length > 0, 20_000);
+      const [mail, ...more] = await sent();
+      expect(more).toEqual([]);
+      expect(mail).toContain("To: ann@example.org");
+      expect(mail).toContain("EEXIST");
+    } finally {
+      await server.stop();
+    }
+  });
+
+  test("is told also where nothing can be noted about it", async () => {
+    await writeFile(join(dataDir, "guildhall.db"), "no database at all ".repeat(100));
+    for (const name of ["guildhall.db-wal", "guildhall.db-shm"])
+      await rm(join(dataDir, name), { force: true });
+    const { code, out, err } = await run("backup", "create");
+    expect([code, out]).toEqual([1, ""]);
+    expect(err).toBe("The backup could not be written: file is not a database.\n");
   });
 });

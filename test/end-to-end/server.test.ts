@@ -429,7 +429,7 @@ describe("a folder that was there before", () => {
   test("the printed command works where it is printed, in a folder whose name needs quotes too", async () => {
     const dataDir = join(folder.path, "it's #1");
     const server = await serve({}, "--data-dir", dataDir);
-    const command = /Make one \(type the password, then Ctrl-D\):\n +(.+)\n/.exec(server.output())?.[1] ?? "";
+    const command = /Make one \(you are asked for the password\):\n +(.+)\n/.exec(server.output())?.[1] ?? "";
     const child = Bun.spawn(["sh", "-c", command], {
       cwd: ROOT,
       env: { PATH: process.env.PATH ?? "" },

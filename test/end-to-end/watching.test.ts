@@ -4,7 +4,8 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { eventually } from "../adapters/eventually.ts";
-import { signUp as signUpForChat } from "../support/chat.ts";
+import { type ChatUser, PASSWORD, signUp as signUpForChat } from "../support/chat.ts";
+import { at, historyOf, insist, type Told } from "../support/chat-history.ts";
 import { startHranaServer } from "../support/hrana-server.ts";
 import { available, startBroker } from "../support/rabbitmq.ts";
 import { S3_CREDENTIALS, startS3 } from "../support/s3.ts";
@@ -16,6 +17,7 @@ import {
   temporaryFolder,
 } from "../support/server.ts";
 import { startSmtp } from "../support/smtp.ts";
+import { requireTool } from "../support/tools.ts";
 import { ask, download, signUp } from "../support/walk.ts";
 
 const SECRET = "the same secret on every node, of 32 bytes or more";
@@ -55,6 +57,37 @@ async function metric(url: string, name: string): Promise<number | undefined> {
   return line === undefined ? undefined : Number(line.slice(name.length));
 }
 
+/** For a process that runs. What it writes beyond the limit fails as on a full disk, and nothing has to be mounted. */
+function limitFileSize(pid: number, ...options: readonly string[]): string {
+  const { exitCode, stdout, stderr } = Bun.spawnSync(["prlimit", `--pid=${pid}`, ...options]);
+  if (exitCode !== 0) throw new Error(String(stderr));
+  return String(stdout);
+}
+
+/** What each API answers to who wants something stored. */
+async function refusals(server: RunningServer, ada: ChatUser): Promise<void> {
+  const words = expect.stringContaining("cannot do this right now");
+  const person = { username: "ben", email: "ben@example.org" };
+  const password = PASSWORD;
+  const form = { ...person, full_name: "Ben", password, confirm_password: password };
+  const byMail = { email: ada.email, password };
+  for (const [path, body, refusal] of [
+    ["/api/auth/register", form, { error: { code: "SERVICE_UNAVAILABLE", message: words } }],
+    [
+      "/api/auth/register",
+      { ...person, sex: "x" },
+      { error: { code: "SERVICE_UNAVAILABLE", message: words } },
+    ],
+    ["/users", { ...person, password }, { success: false, message: words }],
+    ["/account/login", byMail, { errorMessage: words }],
+    ["/api/users/signin", byMail, { error: words }],
+  ] as const) {
+    const answer = await server.call("POST", path, { body });
+    expect([path, answer.status, answer.body]).toEqual([path, 503, refusal]);
+    expect(Number(answer.headers.get("Retry-After"))).toBeGreaterThan(0);
+  }
+}
+
 describe("one server on a file", () => {
   let folder: ReturnType<typeof temporaryFolder>;
   let server: RunningServer;
@@ -86,6 +119,71 @@ describe("one server on a file", () => {
     LIMIT_MS,
   );
 
+  test.skipIf(!requireTool("prlimit"))(
+    "is not ready while nothing can be written; says so in each API's words, can be read, and loses nothing",
+    async () => {
+      const start = () => startServer({ dataDir: join(folder.path, "limited"), args: ["--no-worker"] });
+      let limited = await start();
+      try {
+        const ada = await signUpForChat(limited, "ada");
+        await ada.call("POST", "/ws/create-room", { id: "lobby", name: "lobby" });
+        const socket = await ada.join("lobby", { v1: true });
+        await socket.waitFor((frame) => frame.type === "welcome");
+
+        const said: Told[] = [];
+        let isOver = false;
+        async function talk(name: string): Promise<void> {
+          for (let count = 0; !isOver; count++) {
+            said.push(await insist(ada, "lobby", `${name} ${count}`));
+            await Bun.sleep(5);
+          }
+        }
+        const talking = Promise.all(["Ann", "Ben", "Cem", "Dia"].map(talk));
+
+        const [usual = ""] = limitFileSize(limited.pid, "--fsize", "--output=SOFT", "--noheadings")
+          .trim()
+          .split(/\s/);
+        // Less than a page: nothing gets into the database, while what is tried in other places is smaller.
+        const fill = () => limitFileSize(limited.pid, "--fsize=1024:");
+        const empty = () => limitFileSize(limited.pid, `--fsize=${usual}:`);
+        const whileFull = async () => {
+          await fill();
+          await refusals(limited, ada);
+          socket.send({ type: "message", content: "from the socket", key: "s" });
+          expect(await socket.waitFor((frame) => frame.key === "s", NOTICED_MS)).toEqual({
+            type: "error",
+            code: "unavailable",
+            key: "s",
+            message: expect.any(String),
+          });
+          expect((await ada.call("GET", "/ws/rooms/lobby/messages")).status).toBe(200);
+          expect((await limited.call("GET", "/users")).body).toHaveLength(1);
+        };
+        await names(limited.url, ["database"], whileFull, empty);
+
+        socket.send({ type: "message", content: "from the socket", key: "s" });
+        said.push(await socket.waitForMessage("from the socket", NOTICED_MS));
+        await socket.close();
+        const before = said.length;
+        await eventually(() => said.length >= before + 40, 30_000);
+        isOver = true;
+        await talking;
+        const told = (messages: readonly Told[]) =>
+          messages.map(({ id, content }) => [id, content]).toSorted(([a], [b]) => Number(a) - Number(b));
+        expect(told(await historyOf(ada, "lobby"))).toEqual(told(said));
+        limited.kill("SIGKILL");
+        await limited.exited;
+        limited = await start();
+        expect(told(await historyOf(at(limited, ada), "lobby"))).toEqual(told(said));
+      } finally {
+        limited.kill("SIGKILL");
+        await limited.exited;
+      }
+    },
+    LIMIT_MS,
+  );
+
+  // The same as the system tells it of a disk, where something may be mounted.
   test.skipIf(process.getuid?.() !== 0)(
     "is not ready while its disk is full, though it can be read",
     async () => {

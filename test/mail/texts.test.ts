@@ -12,7 +12,8 @@ const mails = (username: string, address: string | null = "192.0.2.7"): readonly
   { kind: "password-changed", username, address, at: AT },
   { kind: "refresh-token-reused", username, address, at: AT },
   { kind: "email-changed", username, address, newEmail: "somebody.new@example.org", at: AT },
-  { kind: "backup-failed", username, reason: "The disk of /data is full.", at: AT },
+  { kind: "backup-failed", made: "daily", username, reason: "The disk of /data is full.", at: AT },
+  { kind: "backup-failed", made: "manual", username, reason: "The disk of /data is full.", at: AT },
 ];
 
 const LINKS: Readonly<Record<MailText["kind"], string>> = {
@@ -45,7 +46,7 @@ test.each(cases)("$kind in $language says who, when and where to go", ({ languag
   expect(/[а-яё]/i.test(mail.subject + mail.text)).toBe(language === "ru");
 });
 
-test("each kind has a subject of its own in each language", () => {
+test("each has a subject of its own in each language", () => {
   const subjects = cases.map(({ text, language }) => write(text, language, URL_OF_OURS).subject);
   expect(new Set(subjects).size).toBe(cases.length);
 });

@@ -9,6 +9,7 @@ import {
   signIn,
   signInHere,
   signUp,
+  usernameOf,
   type Visitor,
   visitor,
 } from "../support/browser.ts";
@@ -238,6 +239,66 @@ describe.skipIf(!isThere)("in a browser", () => {
   );
 
   test(
+    "an administrator deletes an account by its username; who may not is not offered it, or told so",
+    async () => {
+      const { page, wrongs } = ada;
+      await signUp(page, "Ada Chief");
+      await grantAdmin(addressOf("Ada Chief"));
+      const gone = await enter();
+      await signUp(gone.page, "Grace Written");
+      await gone.page.goto("/profile");
+      await gone.page.getByRole("heading", { name: "Profile" }).waitFor();
+      const helper = await enter();
+      await signUp(helper.page, "Hal Helper");
+      const may = await givesPermissions("Ada Chief", "Hal Helper");
+
+      const manage = async (by: Page, name: string) => {
+        await by.goto("/admin/users");
+        await by.getByRole("button", { name: `Manage: ${name}` }).click();
+        const user = by.getByRole("dialog", { name, exact: true });
+        await user.getByText(`${usernameOf(name)} · `).waitFor();
+        return user.getByRole("button", { name: "Delete the account and data" });
+      };
+      const asked = (by: Page, name: string) =>
+        by.getByRole("dialog", { name: `Delete ${name} and everything in the account?` });
+
+      await may(["users.read"]);
+      expect(await (await manage(helper.page, "Ada Chief")).count()).toBe(0);
+      await may(["users.read", "users.write"]);
+      expect(await (await manage(helper.page, "Hal Helper")).count()).toBe(0);
+      await (await manage(helper.page, "Ada Chief")).click();
+      const refused = asked(helper.page, "Ada Chief");
+      await refused.getByLabel("Type the username ada_chief to confirm").fill("ada_chief");
+      await refused.getByRole("button", { name: "Delete everything" }).click();
+      expect(await refused.getByRole("alert").textContent()).toContain("permissions that you do not have");
+
+      await (await manage(page, "Grace Written")).click();
+      const dialog = asked(page, "Grace Written");
+      await dialog.getByText("Nobody can undo this").waitFor();
+      await dialog.getByText("rooms that they made").waitFor();
+      await dialog.getByLabel("Type the username").fill("grace written");
+      await dialog.getByRole("button", { name: "Delete everything" }).click();
+      expect(await dialog.getByRole("alert").textContent()).toContain("not the username of this account");
+      expect(wrongs).toEqual([]);
+      await dialog.getByLabel("Type the username").fill(" grace_written ");
+      await dialog.getByRole("button", { name: "Delete everything" }).click();
+      await page.getByRole("dialog").first().waitFor({ state: "detached" });
+      await page.getByRole("button", { name: "Manage: Grace Written" }).waitFor({ state: "detached" });
+      await page.getByRole("button", { name: "Manage: Hal Helper" }).waitFor();
+
+      await gone.page.getByText("You have been signed out").waitFor();
+      await gone.page.getByRole("heading", { name: "Sign in first" }).waitFor();
+      await signIn(gone.page, "Grace Written");
+      await gone.page.getByRole("alert").waitFor();
+      expect(wrongs).toEqual([]);
+      const others = [...helper.wrongs, ...gone.wrongs];
+      // The browser itself notes that an answer was 401 or 403.
+      expect(others.filter((wrong) => !/status of 40[13] /.test(wrong))).toEqual([]);
+    },
+    LIMIT_MS,
+  );
+
+  test(
     "somebody deletes their account and data by keyboard, after a wrong password",
     async () => {
       const { page, wrongs } = ada;
@@ -389,6 +450,24 @@ describe.skipIf(!isThere)("in a browser", () => {
       await Bun.sleep(50);
     }
     throw new Error(`no mail with a link to ${path} came for ${address}`);
+  }
+
+  /** A role of somebody's alone, whose permissions an administrator replaces. */
+  async function givesPermissions(boss: string, holder: string) {
+    const signedIn = async (name: string) => {
+      const body = { email: addressOf(name), password: PASSWORD };
+      return (await server.call("POST", "/api/auth/login", { body })).body;
+    };
+    const { access_token: token } = await signedIn(boss);
+    const does = async (method: string, path: string, body: object) => {
+      const answer = await server.call(method, `/api/admin${path}`, { token, body });
+      if (answer.status >= 300) throw new Error(JSON.stringify(answer.body));
+      return answer.body;
+    };
+    const name = `role of ${holder}`;
+    const { id } = await does("POST", "/roles", { name, permissions: [] });
+    await does("PUT", `/users/${(await signedIn(holder)).user.id}/roles`, { ids: [id] });
+    return (permissions: readonly string[]) => does("PUT", `/roles/${id}`, { name, permissions });
   }
 
   async function grantAdmin(address: string): Promise<void> {

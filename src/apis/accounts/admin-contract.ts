@@ -126,6 +126,29 @@ export const deleteGroup = createRoute({
   responses: { 204: { description: "Deleted" }, ...failures(ApiError, 404, ...refusals) },
 });
 
+export const getUser = createRoute({
+  method: "get",
+  path: "/api/admin/users/{id}",
+  tags,
+  security: TOKEN,
+  summary: "Who a user is, with the username, which GET /api/users/{id} does not tell",
+  request: id,
+  responses: {
+    200: answer(
+      z.object({
+        id: z.uuid().openapi({ example: "550e8400-e29b-41d4-a716-446655440000" }),
+        username: z.string().openapi({ example: "ada" }),
+        email: z.string().openapi({ example: "user@example.com" }),
+        full_name: z.string().nullable().openapi({ example: "User Name" }),
+        is_active: z.boolean().openapi({ example: true }),
+        created_at: Time,
+      }),
+      "The user",
+    ),
+    ...failures(ApiError, 404, ...refusals),
+  },
+});
+
 export const getUserRoles = createRoute({
   method: "get",
   path: "/api/admin/users/{id}/roles",

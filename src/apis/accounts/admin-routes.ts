@@ -68,6 +68,12 @@ export function addAdminRoutes(app: OpenAPIHono<Env>, core: Core, origins: Origi
     return c.body(null, 204);
   });
 
+  app.openapi(contract.getUser, async function getUser(c) {
+    const { account } = await authenticated(core, origins, c);
+    const user = await directory.getByUuid(core, account, c.req.valid("param").id, "users.read");
+    return c.json(wire.user(user), 200, NO_STORE);
+  });
+
   app.openapi(contract.getUserRoles, async function getUserRoles(c) {
     const { account } = await authenticated(core, origins, c);
     const user = await directory.getByUuid(core, account, c.req.valid("param").id, "roles.manage");

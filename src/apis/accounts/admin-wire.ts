@@ -1,9 +1,19 @@
+import type { Account } from "../../domain/accounts.ts";
 import type { AuditEntry } from "../../domain/audit.ts";
 import type { Group } from "../../domain/groups.ts";
 import type { NamedInvitation } from "../../domain/invitations.ts";
 import type { Role } from "../../domain/roles.ts";
 import type { ListedTask } from "../../domain/tasks.ts";
 import { isoSeconds } from "../../http/dates.ts";
+
+export const user = (account: Account) => ({
+  id: account.uuid,
+  username: account.username,
+  email: account.email,
+  full_name: account.fullName,
+  is_active: account.deactivatedAt === null,
+  created_at: isoSeconds(account.createdAt),
+});
 
 export const role = ({ id, name, permissions }: Role) => ({ id, name, permissions: [...permissions] });
 

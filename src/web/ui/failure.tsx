@@ -6,6 +6,7 @@ import { type Key, language, t } from "../i18n.ts";
 const BY_CODE: Readonly<Record<string, Key>> = {
   OFFLINE: "failureOffline",
   OUTDATED: "failureOutdated",
+  OTHER_USERNAME: "failureOtherUsername",
   INVALID_CREDENTIALS: "failureCredentials",
   ACCOUNT_INACTIVE: "failureInactive",
   EMAIL_ALREADY_EXISTS: "failureEmailTaken",

@@ -69,6 +69,7 @@ export const en = {
   failureNotFound: "It is not there, or no more.",
   failureNoPost: "There is no such post.",
   failureNoUser: "There is no such person.",
+  failureOtherUsername: "This is not the username of this account.",
   failurePicture: "This is no PNG, JPEG or WebP picture of up to 4096 pixels each way.",
   failureTooLarge: "This is too large.",
   failureTooMany: {
@@ -262,6 +263,13 @@ export const en = {
   deactivateUser: "Deactivate",
   deactivateUserTitle: "Deactivate {name}?",
   deactivateUserText: "They are signed out at once and cannot sign in. It can be undone.",
+  eraseUser: "Delete the account and data",
+  eraseUserTitle: "Delete {name} and everything in the account?",
+  eraseUserText:
+    "Their profile, posts with the comments under them, comments, chat messages, games and documents are deleted, and they are signed out everywhere. Nobody can undo this; deactivating can be undone.",
+  eraseUserLeft:
+    "What stays: rooms that they made, what others wrote, and in the audit log that something was done, without their name.",
+  eraseUserConfirm: "Type the username {username} to confirm",
   permissions: "Permissions",
   everything: "Everything",
   newRole: "New role",

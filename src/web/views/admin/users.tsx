@@ -3,13 +3,14 @@ import { call, get, getAll } from "../../api.ts";
 import { dateTime } from "../../format.ts";
 import { t } from "../../i18n.ts";
 import { useAction, useLoad } from "../../load.ts";
-import { may } from "../../session.ts";
-import type { Group, ListedUser, Named, Page, Role, User } from "../../shapes.ts";
+import { account, may } from "../../session.ts";
+import type { Group, ListedUser, Named, NamedUser, Page, Role, User } from "../../shapes.ts";
 import { Confirm, Dialog } from "../../ui/dialog.tsx";
 import { FailureNote } from "../../ui/failure.tsx";
 import { Field, Form, Select, textOf } from "../../ui/form.tsx";
 import { Avatar, Badge, Empty, Pager, pictureOf, Shown } from "../../ui/parts.tsx";
 import { CheckList, chosenOf } from "./check-list.tsx";
+import { EraseUser } from "./erase-user.tsx";
 
 const PER_PAGE = 20;
 
@@ -90,17 +91,34 @@ export function Users() {
             chosen.value = null;
           }}
         >
-          <OneUser id={chosen.value.id} onChange={users.reload} />
+          <OneUser
+            id={chosen.value.id}
+            onChange={users.reload}
+            onErased={() => {
+              chosen.value = null;
+              void users.reload();
+            }}
+          />
         </Dialog>
       )}
     </section>
   );
 }
 
-type OneProps = { readonly id: string; readonly onChange: () => Promise<void> };
+type OneProps = {
+  readonly id: string;
+  readonly onChange: () => Promise<void>;
+  readonly onErased: () => void;
+};
 
-function OneUser({ id, onChange }: OneProps) {
-  const user = useLoad(id, (signal) => get<User>(`/api/users/${id}`, signal));
+function OneUser({ id, onChange, onErased }: OneProps) {
+  const user = useLoad(id, async (signal) => {
+    const [found, { username }] = await Promise.all([
+      get<User>(`/api/users/${id}`, signal),
+      get<NamedUser>(`/api/admin/users/${id}`, signal),
+    ]);
+    return { ...found, username };
+  });
   async function changed(): Promise<void> {
     await Promise.all([user.reload(), onChange()]);
   }
@@ -109,7 +127,7 @@ function OneUser({ id, onChange }: OneProps) {
       {(found) => (
         <>
           <p class="muted">
-            {found.email} · {t("created")}: {dateTime(found.created_at)}
+            {found.username} · {found.email} · {t("created")}: {dateTime(found.created_at)}
             <br />
             {t("lastSignIn")}: {found.last_login_at === null ? t("never") : dateTime(found.last_login_at)} ·{" "}
             {t("signIns", { n: found.login_count })}
@@ -121,6 +139,9 @@ function OneUser({ id, onChange }: OneProps) {
             </>
           )}
           {may("users.write") && <Activation user={found} onChange={changed} />}
+          {may("users.write") && found.id !== account.value?.me.id && (
+            <EraseUser user={found} onErased={onErased} />
+          )}
         </>
       )}
     </Shown>

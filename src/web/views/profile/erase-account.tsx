@@ -3,8 +3,8 @@ import { t } from "../../i18n.ts";
 import { go } from "../../router.ts";
 import { account } from "../../session.ts";
 import { forget } from "../../tokens.ts";
-import { Dialog } from "../../ui/dialog.tsx";
-import { Field, Form, rawOf } from "../../ui/form.tsx";
+import { Field, rawOf } from "../../ui/form.tsx";
+import { EraseDialog } from "../erase-dialog.tsx";
 
 export function EraseAccount({ onClose }: { readonly onClose: () => void }) {
   async function erase(data: FormData): Promise<void> {
@@ -13,26 +13,28 @@ export function EraseAccount({ onClose }: { readonly onClose: () => void }) {
     go("/");
   }
   return (
-    <Dialog title={t("eraseTitle")} onClose={onClose}>
-      <p>{t("eraseText")}</p>
-      <p>{t("eraseLeft")}</p>
-      <Form submit={t("erase")} isDangerous save={erase}>
-        <input
-          type="text"
-          name="username"
-          autoComplete="username"
-          value={account.value?.person.login}
-          hidden
-          readOnly
-        />
-        <Field
-          name="password"
-          type="password"
-          label={t("currentPassword")}
-          autoComplete="current-password"
-          required
-        />
-      </Form>
-    </Dialog>
+    <EraseDialog
+      title={t("eraseTitle")}
+      goes={t("eraseText")}
+      stays={t("eraseLeft")}
+      erase={erase}
+      onClose={onClose}
+    >
+      <input
+        type="text"
+        name="username"
+        autoComplete="username"
+        value={account.value?.person.login}
+        hidden
+        readOnly
+      />
+      <Field
+        name="password"
+        type="password"
+        label={t("currentPassword")}
+        autoComplete="current-password"
+        required
+      />
+    </EraseDialog>
   );
 }
