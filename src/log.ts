@@ -3,7 +3,12 @@ import pino from "pino";
 
 export type Log = pino.Logger;
 
-export type LogOptions = { readonly level: string; readonly format: "pretty" | "json" };
+export type LogOptions = {
+  readonly level: string;
+  readonly format: "pretty" | "json";
+  /** Standard output unless said otherwise, as what a short command answers is there. */
+  readonly to?: "stdout" | "stderr";
+};
 
 export type RequestLine = {
   readonly requestId: string;
@@ -23,8 +28,11 @@ const FLUSH_BYTES = 64 * 1024;
 // When nobody reads our output, lines beyond this are lost rather than memory.
 const MAX_WAITING_BYTES = 8 * 1024 * 1024;
 
-/** Logs to standard output; call `flush` before the process ends. */
-export async function openLog({ level, format }: LogOptions): Promise<OpenLog> {
+const DESCRIPTORS = { stdout: 1, stderr: 2 } as const;
+
+/** Call `flush` before the process ends. */
+export async function openLog({ level, format, to = "stdout" }: LogOptions): Promise<OpenLog> {
+  const descriptor = DESCRIPTORS[to];
   const options: pino.LoggerOptions = {
     level,
     base: null,
@@ -35,17 +43,23 @@ export async function openLog({ level, format }: LogOptions): Promise<OpenLog> {
     const { default: pretty } = await import("pino-pretty");
     const log = pino(
       options,
-      pretty({ colorize: true, ignore: "pid,hostname", singleLine: true, sync: true }),
+      pretty({
+        colorize: true,
+        ignore: "pid,hostname",
+        singleLine: true,
+        sync: true,
+        destination: descriptor,
+      }),
     );
     return { log, logRequest: requestLogOf(log) };
   }
-  const sink = openSink();
+  const sink = openSink(descriptor);
   const log = pino(options, sink);
   return { log, logRequest: log.isLevelEnabled("info") ? byHand(sink.write) : () => {} };
 }
 
-/** Standard output, buffered: one write per request would cost more than the request. */
-function openSink() {
+/** Buffered: one write per request would cost more than the request. */
+function openSink(descriptor: number) {
   let lines: string[] = [];
   let waitingBytes = 0;
   let writing = false;
@@ -63,7 +77,7 @@ function openSink() {
     lines = [];
     waitingBytes = 0;
     writing = true;
-    writeWhole(text, () => {
+    writeWhole(descriptor, text, () => {
       writing = false;
       for (const call of done) call();
       if (flushed.length > 0 || waitingBytes >= FLUSH_BYTES) writeOut();
@@ -72,7 +86,7 @@ function openSink() {
   setInterval(writeOut, FLUSH_EVERY_MS).unref();
   // A start that fails ends without a flush; what it said before is wanted then.
   process.on("exit", () => {
-    if (lines.length > 0) writeSync(STDOUT, lines.join(""));
+    if (lines.length > 0) writeSync(descriptor, lines.join(""));
   });
 
   return {
@@ -90,15 +104,14 @@ function openSink() {
   };
 }
 
-const STDOUT = 1;
 const BLOCKED_RETRY_MS = 20;
 
 /** To its end, also where a pipe takes a part at a time; what cannot be written at all is lost. */
-function writeWhole(bytes: Buffer, done: () => void): void {
-  write(STDOUT, bytes, (error, written) => {
-    if (error?.code === "EAGAIN") setTimeout(() => writeWhole(bytes, done), BLOCKED_RETRY_MS);
+function writeWhole(descriptor: number, bytes: Buffer, done: () => void): void {
+  write(descriptor, bytes, (error, written) => {
+    if (error?.code === "EAGAIN") setTimeout(() => writeWhole(descriptor, bytes, done), BLOCKED_RETRY_MS);
     else if (error || written === bytes.length) done();
-    else writeWhole(bytes.subarray(written), done);
+    else writeWhole(descriptor, bytes.subarray(written), done);
   });
 }
 

@@ -9,7 +9,7 @@ export async function withCore<T>(
   command: (composition: Composition, config: Config) => Promise<T>,
 ): Promise<T> {
   const { config } = loadSettings(flags);
-  const { log } = await openLog({ level: "warn", format: config.logFormat });
+  const { log } = await openLog({ level: "warn", format: config.logFormat, to: "stderr" });
   const secrets = await prepareDataDir(config.dataDir);
   const publicUrl = () => config.publicUrl ?? localUrl(config.host, config.port);
   const composition = await compose({ config, secrets, log, role: "tool", publicUrl });
