@@ -15,7 +15,7 @@ describe("a short soak of the embedded form", () => {
     if (failed.length > 0) console.log(text);
     expect(failed).toEqual([]);
     expect(text).toContain("killed, stopped, frozen  4, 1, 1");
-  }, 60_000);
+  }, 120_000);
 
   // The mistakes are put into a copy of the source.
   test.each([
@@ -32,7 +32,7 @@ describe("a short soak of the embedded form", () => {
       if (evidence !== null) await rm(evidence, { recursive: true });
       expect(failed).toContain(check);
     },
-    60_000,
+    120_000,
   );
 });
 

@@ -20,7 +20,7 @@ export const BREAKS: Readonly<Record<string, readonly Edit[]>> = {
       replace: `    const sha256 = createHash("sha256").update(bytes).digest("hex");
     completing();
     if (!(await tasks.complete(core, task, owner, { bytes: bytes.length, sha256 }))) throw new LeaseLost();
-    await core.sleep(2_000);
+    await core.sleep(8_000);
     await core.documents.put(tasks.documentKey(task.id), bytes, "application/pdf");
 `,
     },
@@ -41,7 +41,7 @@ export const BREAKS: Readonly<Record<string, readonly Edit[]>> = {
       const said = { roomId, userId, username, content, key, sentAt: core.clock() };
       log.committed({ id: log.toldId + 1, kind: "message", removedId: null, ...said });
       core.bus.publish(NEW_MESSAGES, "others");
-      await core.sleep(100);
+      await core.sleep(1_000);
       return await messages.append(core, access, person, content, key, isSlowed);
 `,
     },

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { eventually } from "../../test/adapters/eventually.ts";
 import { randomFrom } from "../../test/support/random.ts";
 import { closeOnSignal, createLab, type Lab } from "../lab.ts";
 import { brokenTree } from "./broken-tree.ts";
@@ -45,6 +46,9 @@ export type SoakResult = {
 const ROOT = join(import.meta.dir, "../..");
 /** The last part of the time nothing is done harm to: there memory has to be flat. */
 const QUIET = 1 / 4;
+/** Messages, before anything is killed. */
+const SAID_FIRST = 10;
+const BEGIN_MS = 60_000;
 // Every request ends by then, also those that are repeated until they are answered.
 const END_MS = 150_000;
 
@@ -101,6 +105,10 @@ async function inLab(lab: Lab, { form, seconds, kills, seed, mistake }: SoakOpti
     });
   const running = Promise.all(
     Object.entries(all).map(([name, traffic]) => attempt(`the traffic of ${name} goes on`, traffic.run)),
+  );
+  // On a slow machine the time would be over before there is anything to lose.
+  await attempt("there is traffic", () =>
+    eventually(() => (talking.figures().said ?? 0) >= SAID_FIRST && asking.accepted.size > 0, BEGIN_MS),
   );
   await attempt("what was killed starts again", chaos.run);
   memory.start();
