@@ -10,6 +10,8 @@ const LIMIT_MS = 60_000;
 const LONG_ABSENCE = 320;
 // More than is kept of a room whose end is shown.
 const LONG_TALK = 1_120;
+// More than one page of the API, and than the app asks for at first.
+const LONG_LIST = 320;
 const isThere = requireTool("chromium");
 
 describe.skipIf(!isThere)("in two browsers", () => {
@@ -458,6 +460,29 @@ describe.skipIf(!isThere)("in two browsers", () => {
         private: false,
       });
       expect([...ada.wrongs, ...grace.wrongs]).toEqual([]);
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    "a long list of people is shown piece by piece to its end",
+    async () => {
+      const guests = Array.from({ length: LONG_LIST }, (_, guest) => -1 - guest);
+      await Promise.all(guests.map((id) => ask(ada.page, "PUT", `/bans/${id}`, {}, 204)));
+      await ada.page.getByRole("button", { name: "Settings of the room" }).click();
+      const list = ada.page.getByRole("region", { name: "People of this room" });
+      const names = () => list.locator("li .person-name").allTextContents();
+      const shown = [50, 100, 200];
+      for (const count of shown) {
+        await list.locator(`li:nth-child(${count})`).waitFor();
+        expect(await names()).toHaveLength(count);
+        await list.getByRole("button", { name: "Show more" }).click();
+      }
+      await list.getByText(`ada_${round}`).waitFor();
+      const all = guests.toReversed().map((id) => `guest${-id}`);
+      expect(await names()).toEqual([...all, `ada_${round} (you)`]);
+      expect(await list.getByRole("button", { name: "Show more" }).count()).toBe(0);
+      expect(ada.wrongs).toEqual([]);
     },
     LIMIT_MS,
   );

@@ -82,26 +82,18 @@ export function RoomPeople({ roomId, you, version, onChange }: Props) {
               {people.map((person, index) => (
                 <li key={person.id} class="row-flex" tabIndex={-1}>
                   <Avatar name={person.username} size="small" />
-                  <span class="person-name">
-                    {person.username}
-                    {person.id === account.value?.person.id && <span class="muted small"> ({t("you")})</span>}
-                  </span>
-                  <Standing of={person} />
-                  <span class="inline push acts">
-                    {actsUpon(person, you)
-                      .filter(({ method }) => method === "DELETE")
-                      .map((act) => (
-                        <button
-                          key={act.name}
-                          type="button"
-                          class="small"
-                          aria-label={`${t(act.name)}: ${person.username}`}
-                          onClick={() => void undoing.run(person, act, index)}
-                        >
-                          {t(act.name)}
-                        </button>
-                      ))}
-                  </span>
+                  <div class="who">
+                    <span class="person-name">
+                      {person.username}
+                      {person.id === account.value?.person.id && (
+                        <span class="muted small"> ({t("you")})</span>
+                      )}
+                    </span>
+                    <p class="inline acts">
+                      <Standing of={person} />
+                    </p>
+                  </div>
+                  <Undoing person={person} you={you} undo={(act) => void undoing.run(person, act, index)} />
                 </li>
               ))}
             </ul>
@@ -120,5 +112,31 @@ export function RoomPeople({ roomId, you, version, onChange }: Props) {
         )}
       </Shown>
     </section>
+  );
+}
+
+type UndoingProps = {
+  readonly person: PersonOfRoom;
+  readonly you: OneRoom["you"];
+  readonly undo: (act: Act) => void;
+};
+
+function Undoing({ person, you, undo }: UndoingProps) {
+  const acts = actsUpon(person, you).filter(({ method }) => method === "DELETE");
+  if (acts.length === 0) return null;
+  return (
+    <span class="inline push acts">
+      {acts.map((act) => (
+        <button
+          key={act.name}
+          type="button"
+          class="small"
+          aria-label={`${t(act.name)}: ${person.username}`}
+          onClick={() => undo(act)}
+        >
+          {t(act.name)}
+        </button>
+      ))}
+    </span>
   );
 }
