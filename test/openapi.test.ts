@@ -593,6 +593,8 @@ describe("real answers", () => {
     const { body: message } = await ok("post /ws/rooms/{id}/messages", room, said, 201);
     await ok("get /ws/rooms/{id}/messages", room, { token });
     await ok("get /ws/rooms", {}, { token: other.token });
+    await ok("get /ws/rooms/{id}", room, { token: other.token });
+    await send("get /ws/rooms/{id}/people", room, { token: other.token });
     const inRoom = { ...room, messageId: String(message.id) };
     const reason = { body: { reason: "spam" } };
     const remove = "delete /ws/rooms/{id}/messages/{messageId}";
@@ -602,6 +604,8 @@ describe("real answers", () => {
     const change = { name: "other", slow_mode_seconds: 10, read_only: true, private: true };
     await send("patch /ws/rooms/{id}", room, { token: other.token, body: change });
     await ok("patch /ws/rooms/{id}", room, { token, body: change }, 204);
+    await send("get /ws/rooms/{id}", room, { token: other.token });
+    await ok("get /ws/rooms/{id}", room, { token });
     for (const method of ["get", "post"]) {
       const sent = method === "get" ? {} : { body: { content: "Hello" } };
       const answer = await send(`${method} /ws/rooms/{id}/messages`, room, { token: other.token, ...sent });
@@ -622,6 +626,8 @@ describe("real answers", () => {
       await ok(name, person, { token, body: term }, 204);
       await send(name, person, { token, body: { until: "2000-01-01T00:00:00Z" } });
       await send(name, { ...person, userId: "nobody" }, { token, body: term });
+      await ok("get /ws/rooms/{id}/people", person, { token });
+      await ok("get /ws/rooms/{id}", person, { token });
       await ok(name.replace("put ", "delete "), person, { token }, 204);
     }
     await ok("post /ws/rooms/{id}/kick/{userId}", person, { token, body: { reason: "spam" } }, 204);

@@ -72,12 +72,16 @@ async function rankOf(core: Core, access: Access, userId: number): Promise<Rank>
   return access.role === "moderator" ? RANK.moderator : RANK.none;
 }
 
-/** Throws `forbidden` for who neither moderates this room nor all of chat. */
-async function requireModerator(core: Core, publicId: string, actor: Moderator): Promise<[Access, Rank]> {
+/** Throws as `rooms.enter` does, and `forbidden` for who neither moderates this room nor all of chat. */
+export async function requireModerator(
+  core: Core,
+  publicId: string,
+  actor: Person,
+): Promise<{ readonly room: Room; readonly rank: Rank }> {
   const access = await chatRooms.enter(core, publicId, actor);
   const rank = await rankOf(core, access, actor.id);
   if (rank === RANK.none) throw new DomainError("forbidden", "You do not moderate this room.");
-  return [access, rank];
+  return { room: access.room, rank };
 }
 
 /**
@@ -91,7 +95,7 @@ async function requireAbove(
   userId: number,
   self: "self too" | "others" = "others",
 ) {
-  const [{ room }, rank] = await requireModerator(core, publicId, actor);
+  const { room, rank } = await requireModerator(core, publicId, actor);
   await requireKnown(core, userId);
   const target = await chatRooms.look(core, publicId, userId);
   const isAllowedSelf = self === "self too" && userId === actor.id;
@@ -206,7 +210,7 @@ export async function removeModerator(core: Core, actor: Moderator, publicId: st
 }
 
 export async function addMember(core: Core, actor: Moderator, publicId: string, userId: number) {
-  const [{ room }] = await requireModerator(core, publicId, actor);
+  const { room } = await requireModerator(core, publicId, actor);
   await requireKnown(core, requireAccount(userId));
   await actUpon(core, room, actor, { action: "member_added", id: userId }, { isMember: true });
 }
@@ -224,7 +228,7 @@ function requireAccount(userId: number): number {
 }
 
 export async function change(core: Core, actor: Moderator, publicId: string, changes: RoomChanges) {
-  const [{ room }] = await requireModerator(core, publicId, actor);
+  const { room } = await requireModerator(core, publicId, actor);
   if (Object.values(changes).every((value) => value === undefined)) return;
   await core.db.batch([
     core.db.update(rooms).set(changes).where(eq(rooms.id, room.id)),
@@ -235,7 +239,7 @@ export async function change(core: Core, actor: Moderator, publicId: string, cha
 
 /** The id is free at once; the messages are purged in small batches. */
 export async function remove(core: Core, actor: Moderator, publicId: string) {
-  const [{ room }] = await requireModerator(core, publicId, actor);
+  const { room } = await requireModerator(core, publicId, actor);
   await core.db.batch([
     core.db.update(rooms).set({ key: null }).where(eq(rooms.id, room.id)),
     ...noted(core, room, actor, { action: "room_deleted", id: actor.id }),

@@ -40,6 +40,9 @@ const invalid = () =>
     { field: "username" },
   );
 
+/** What a guest is called who chose no name. */
+export const guestName = (id: number): string => `guest${-id}`;
+
 const MAX_STEM_CHARACTERS = 48;
 
 /** A username from the part before the @; the tries after the first add some random digits. */

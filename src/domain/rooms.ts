@@ -39,6 +39,13 @@ export type Access = {
 /** Of a mute or a ban without an end. */
 export const FOREVER = Number.MAX_SAFE_INTEGER;
 
+/** A mute or a ban that holds; without an end `until` is null. */
+export type Hold = { readonly until: number | null };
+
+/** What is stored of a mute or a ban; null when there is none, or it has ended. */
+export const holdOf = (until: number | null, now: number): Hold | null =>
+  until === null || until <= now ? null : { until: until === FOREVER ? null : until };
+
 const ID = /^[A-Za-z0-9_-]{1,64}$/;
 
 /** What a public id is stored as: 1 and "1" are the same. Null for what no room can be called. */

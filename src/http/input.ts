@@ -108,6 +108,6 @@ export const emailAddress = () => z.email().max(MAX_EMAIL_CHARACTERS);
 export const queryInteger = (min: number, max: number) =>
   z
     .string()
-    .regex(/^\d{1,16}$/, "must be a whole number")
+    .regex(min < 0 ? /^-?\d{1,16}$/ : /^\d{1,16}$/, "must be a whole number")
     .transform(Number)
     .pipe(z.number().int().min(min).max(max));

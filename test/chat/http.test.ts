@@ -209,7 +209,8 @@ describe("what is no request", () => {
     ["POST", "/ws/join-room/1", "GET, HEAD"],
     ["PUT", "/ws/rooms/1/messages", "GET, HEAD, POST"],
     ["GET", "/ws/rooms/1/messages/1", "DELETE"],
-    ["POST", "/ws/rooms/1", "DELETE, PATCH"],
+    ["POST", "/ws/rooms/1", "DELETE, GET, HEAD, PATCH"],
+    ["DELETE", "/ws/rooms/1/people", "GET, HEAD"],
     ["GET", "/ws/rooms/1/mutes/1", "DELETE, PUT"],
     ["POST", "/api/users/logout", "GET, HEAD"],
     ["GET", "/api/users/signup", "POST"],
@@ -231,7 +232,15 @@ describe("what is no request", () => {
     const call = async (method: string, path: string, body?: object) =>
       (await app.call(method, path, { token, ...(body === undefined ? {} : { body }) })).status;
     expect(await call("POST", "/ws/create-room/", { id: 1, name: "room1" })).toBe(200);
-    for (const path of ["get-rooms", "get-clients", "get-clients/1", "rooms", "rooms/1/messages"]) {
+    for (const path of [
+      "get-rooms",
+      "get-clients",
+      "get-clients/1",
+      "rooms",
+      "rooms/1",
+      "rooms/1/people",
+      "rooms/1/messages",
+    ]) {
       expect([path, await call("GET", `/ws/${path}/`)]).toEqual([path, 200]);
     }
     expect(await call("GET", "/api/users/logout/")).toBe(200);

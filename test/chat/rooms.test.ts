@@ -177,6 +177,8 @@ describe("a room that is not there", () => {
     async (id) => {
       const requests: [string, string, object?][] = [
         ["GET", `/ws/get-clients/${id}`],
+        ["GET", `/ws/rooms/${id}`],
+        ["GET", `/ws/rooms/${id}/people`],
         ["GET", `/ws/rooms/${id}/messages`],
         ["POST", `/ws/rooms/${id}/messages`, { content: "Hello" }],
         ["DELETE", `/ws/rooms/${id}/messages/1`],
@@ -207,14 +209,15 @@ describe("a private room", () => {
   /** What somebody who may read the room is answered, by request; joining is 426 for an app in this process. */
   async function statuses(who: Chatter): Promise<number[]> {
     return [
+      (await who.call("GET", "/ws/rooms/2")).status,
       (await who.call("GET", "/ws/rooms/2/messages")).status,
       (await who.call("POST", "/ws/rooms/2/messages", { content: "Hello" })).status,
       (await who.call("GET", "/ws/get-clients/2")).status,
       (await who.call("GET", "/ws/join-room/2", undefined, HANDSHAKE)).status,
     ];
   }
-  const OUT = [403, 403, 403, 403];
-  const IN = [200, 201, 200, 426];
+  const OUT = [403, 403, 403, 403, 403];
+  const IN = [200, 200, 201, 200, 426];
 
   test("can be one from the beginning", async () => {
     const made = must(await create(ann, { id: 3, name: "private too", private: true }), 200);
@@ -270,6 +273,7 @@ describe("guests", () => {
     ["GET", "/ws/get-rooms"],
     ["GET", "/ws/get-clients"],
     ["GET", "/ws/get-clients/1"],
+    ["GET", "/ws/rooms/1"],
     ["GET", "/ws/rooms/1/messages"],
     ["POST", "/ws/create-room", { id: "of-a-guest", name: "room" }],
   ];
@@ -277,6 +281,7 @@ describe("guests", () => {
     ["POST", "/ws/rooms/1/messages", { content: "Hello" }],
     ["DELETE", "/ws/rooms/1/messages/1"],
     ["GET", "/ws/rooms"],
+    ["GET", "/ws/rooms/1/people"],
     ["POST", "/ws/ticket"],
     ["PATCH", "/ws/rooms/1", { name: "room" }],
     ["DELETE", "/ws/rooms/1"],

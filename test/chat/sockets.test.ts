@@ -66,7 +66,7 @@ async function meeting(on = server) {
 }
 
 /** Joins by guildhall.v1 and waits for the welcome. */
-async function joinV1(user: ChatUser, id: string, query: Record<string, string | number> = {}) {
+async function joinV1(user: Pick<ChatUser, "join">, id: string, query: Record<string, string | number> = {}) {
   const socket = await user.join(id, { v1: true, query });
   const welcome = await socket.waitFor(({ type }) => type === "welcome");
   return { socket, welcome };
@@ -619,6 +619,40 @@ describe("with guests", () => {
     expect(await socket.waitFor(({ key }) => key === "k")).toMatchObject({ code: "muted" });
     await ada.call("POST", `/ws/rooms/${id}/kick/${you.id}`, {});
     expect(await codeOf(socket)).toBe(4003);
+  });
+
+  test("a guest is named to moderators while there, and after it by what was said with a key", async () => {
+    const on = guests.server;
+    const ada = await signUp(on, named("ada"));
+    const id = await room(ada);
+    const names = { silent: named("silent"), keyed: named("keyed"), plain: named("plain") };
+    const { socket: silent, welcome } = await joinV1(guest(names.silent), id);
+    const { socket: keyed } = await joinV1(guest(names.keyed), id);
+    const plain = await guest(names.plain).join(id);
+    keyed.send({ type: "message", content: "with a key", key: "k" });
+    plain.send("without");
+    const [{ userId: keyedId }, { userId: plainId }] = [
+      await keyed.waitForMessage("with a key"),
+      await keyed.waitForMessage("without"),
+    ];
+    for (const userId of [keyedId, plainId]) await ada.call("PUT", `/ws/rooms/${id}/bans/${userId}`, {});
+    await ada.call("PUT", `/ws/rooms/${id}/mutes/${welcome.you.id}`, {});
+    await Promise.all([keyed.closed, plain.closed]);
+    await eventually(async () => (await clients(ada, id)).length === 1);
+    const told = (await ada.call("GET", `/ws/rooms/${id}/people`)).body.people;
+    expect(Object.fromEntries(told.map((one: ChatUser) => [one.id, one.username]))).toEqual({
+      [welcome.you.id]: names.silent,
+      [keyedId]: names.keyed,
+      [plainId]: `guest${-plainId}`,
+      [ada.id]: ada.username,
+    });
+    await silent.close();
+
+    function guest(username: string): Pick<ChatUser, "join"> {
+      return {
+        join: (roomId, options) => openSocket(on.url, roomId, { ...options, query: { username } }),
+      };
+    }
   });
 
   test("pages of another site are kept out, and those of an allowed one are not", async () => {

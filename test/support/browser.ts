@@ -1,3 +1,4 @@
+import axe, { type AxeResults } from "axe-core";
 import {
   type Browser,
   type BrowserContext,
@@ -59,6 +60,15 @@ export async function visitor(
   });
   const page = await context.newPage();
   return { context, page, wrongs };
+}
+
+/** What axe finds on the page, in words, one line each. */
+export async function violations(page: Page): Promise<string[]> {
+  await page.evaluate(axe.source);
+  const found = (await page.evaluate("axe.run()")) as AxeResults;
+  return found.violations.map(
+    ({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(" | ")}`,
+  );
 }
 
 /** Signs somebody up by the form, which signs them in. */

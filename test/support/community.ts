@@ -9,7 +9,7 @@ export type Community = {
   readonly ada: number;
   /** The id of a post with comments. */
   readonly post: string;
-  /** A room of ada's in which people have talked. */
+  /** A room of ada's in which people have talked, and some are muted, banned, members and moderators. */
   readonly room: number;
   join(fullName: string, username: string): Promise<Joined>;
 };
@@ -94,7 +94,7 @@ export async function community(server: RunningServer, dataDir: string): Promise
       });
     }
   }
-  const [ada, grace, alan] = joined;
+  const [ada, grace, alan, katherine, ivan, edsger] = joined;
   if (ada === undefined || grace === undefined || alan === undefined) throw new Error("nobody joined");
   for (const [index, [title, content]] of POSTS.entries()) {
     await must("POST", "/api/blogs/posts", joined.at(-1 - index)?.token, {
@@ -128,6 +128,15 @@ export async function community(server: RunningServer, dataDir: string): Promise
   await must("POST", "/ws/create-room", grace.token, { name: "Off topic" });
   const committee = await must("POST", "/ws/create-room", ada.token, { name: "Committee" });
   await must("PATCH", `/ws/rooms/${committee.id}`, ada.token, { private: true });
+  const term = { until: new Date(Date.now() + DAY_MS).toISOString(), reason: "spam" };
+  for (const [place, who, body] of [
+    ["moderators", katherine, undefined],
+    ["members", edsger, undefined],
+    ["mutes", edsger, undefined],
+    ["bans", ivan, term],
+  ] as const) {
+    await must("PUT", `/ws/rooms/${room.id}/${place}/${who?.id}`, ada.token, body);
+  }
   for (let card = 1; card <= CARDS; card++) {
     await must("POST", `/ws/rooms/${room.id}/messages`, alan.token, { content: `Card ${card} is punched.` });
   }

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
-import { launchChromium, PASSWORD, signUp, type Visitor, visitor } from "../support/browser.ts";
+import { launchChromium, PASSWORD, signUp, type Visitor, violations, visitor } from "../support/browser.ts";
 import { type RunningServer, startServer, temporaryFolder } from "../support/server.ts";
 import { requireTool } from "../support/tools.ts";
 
@@ -10,6 +10,8 @@ const LIMIT_MS = 120_000;
 const LONG_ABSENCE = 320;
 // More than is kept of a room whose end is shown.
 const LONG_TALK = 1_120;
+// More than one page of the API, and than the app asks for at first.
+const LONG_LIST = 320;
 const isThere = requireTool("chromium");
 
 describe.skipIf(!isThere)("in two browsers", () => {
@@ -387,6 +389,138 @@ describe.skipIf(!isThere)("in two browsers", () => {
   );
 
   test(
+    "who moderates a room sees how it is and who is what in it, and takes it back there",
+    async () => {
+      const join = async (name: string) => {
+        const body = {
+          username: `${name}_${round}`,
+          email: `${name}.${round}@example.org`,
+          password: PASSWORD,
+        };
+        return (await server.call("POST", "/api/users/signup", { body })).body.id as number;
+      };
+      const [mel, moe] = [await join("mel"), await join("moe")];
+      const put = (path: string, body = {}) => ask(ada.page, "PUT", path, body, 204);
+      const { userId: graceId } = await post(grace.page, "Hello");
+      await put(`/bans/${mel}`, { until: "2130-01-02T12:00:00Z" });
+      await put(`/members/${mel}`);
+      await put(`/moderators/${moe}`);
+      await put(`/mutes/${graceId}`);
+      await ask(ada.page, "PATCH", "", { slow_mode_seconds: 7, read_only: true }, 204);
+
+      await ada.page.setViewportSize({ width: 360, height: 740 });
+      await ada.page.getByRole("button", { name: "Settings of the room" }).click();
+      const settings = ada.page.getByRole("dialog", { name: "Settings of the room" });
+      await settings.getByLabel("Slow mode").waitFor();
+      expect(await settings.getByLabel("Slow mode").locator("option:checked").textContent()).toBe(
+        "7 seconds",
+      );
+      expect(await settings.getByLabel("Only moderators speak").isChecked()).toBe(true);
+      const list = settings.getByRole("region", { name: "People of this room" });
+      const one = (name: string) => list.getByRole("listitem").filter({ hasText: `${name}_${round}` });
+      const badges = async (name: string) => one(name).locator(".badge").allTextContents();
+      const undoes = async (name: string) => one(name).getByRole("button").allTextContents();
+      await one("mel").waitFor();
+      expect(await list.getByRole("listitem").count()).toBe(4);
+      expect([await badges("ada"), await undoes("ada")]).toEqual([["Owner"], []]);
+      expect([await badges("grace"), await undoes("grace")]).toEqual([["Muted for ever"], ["Unmute"]]);
+      expect([await badges("moe"), await undoes("moe")]).toEqual([
+        ["Moderator"],
+        ["Take the moderator role"],
+      ]);
+      expect(await badges("mel")).toEqual(["Member", expect.stringMatching(/^Banned until .*\b2130\b/)]);
+      expect(await undoes("mel")).toEqual(["Lift the ban", "Take the access"]);
+      expect(await settings.evaluate((dialog) => dialog.scrollWidth - dialog.clientWidth)).toBe(0);
+      expect(await violations(ada.page)).toEqual([]);
+
+      await list.getByLabel("Who is shown").selectOption("Banned");
+      await one("grace").waitFor({ state: "detached" });
+      // By keyboard: the focus is then where the next one is, or at the heading when there is none.
+      await list.getByRole("button", { name: `Lift the ban: mel_${round}` }).press("Enter");
+      await list.getByText("Nobody.").waitFor();
+      await list.getByText(`mel_${round}, Lift the ban: Done.`).waitFor();
+      await settings.locator("h3:focus").waitFor();
+      await list.getByLabel("Who is shown").selectOption("All");
+      await list.getByRole("button", { name: `Unmute: grace_${round}` }).press("Enter");
+      await one("grace").waitFor({ state: "detached" });
+      await settings.locator("li:focus").waitFor();
+      expect(await badges("mel")).toEqual(["Member"]);
+      const told = await ask(ada.page, "GET", "/people", undefined, 200);
+      expect(told.people.map(({ username }: { username: string }) => username)).toEqual(
+        ["ada", "mel", "moe"].map((name) => `${name}_${round}`),
+      );
+
+      await settings.getByLabel("Only moderators speak").uncheck();
+      await settings.getByRole("button", { name: "Save" }).click();
+      await settings.waitFor({ state: "detached" });
+      expect(await ask(ada.page, "GET", "", undefined, 200)).toMatchObject({
+        name: `Engine ${round}`,
+        read_only: false,
+        slow_mode_seconds: 7,
+        private: false,
+      });
+      expect([...ada.wrongs, ...grace.wrongs]).toEqual([]);
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    "a long list of people is shown piece by piece to its end",
+    async () => {
+      const guests = Array.from({ length: LONG_LIST }, (_, guest) => -1 - guest);
+      await Promise.all(guests.map((id) => ask(ada.page, "PUT", `/bans/${id}`, {}, 204)));
+      await ada.page.getByRole("button", { name: "Settings of the room" }).click();
+      const list = ada.page.getByRole("region", { name: "People of this room" });
+      const names = () => list.locator("li .person-name").allTextContents();
+      const shown = [50, 100, 200];
+      for (const count of shown) {
+        await list.locator(`li:nth-child(${count})`).waitFor();
+        expect(await names()).toHaveLength(count);
+        await list.getByRole("button", { name: "Show more" }).click();
+      }
+      await list.getByText(`ada_${round}`).waitFor();
+      const all = guests.toReversed().map((id) => `guest${-id}`);
+      expect(await names()).toEqual([...all, `ada_${round} (you)`]);
+      expect(await list.getByRole("button", { name: "Show more" }).count()).toBe(0);
+      expect(ada.wrongs).toEqual([]);
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    "moderation offers what fits the person, and what was pressed keeps the focus",
+    async () => {
+      await ada.page.getByRole("button", { name: `Moderate: grace_${round}` }).click();
+      const moderation = ada.page.getByRole("dialog", { name: `grace_${round}: moderation` });
+      const acts = moderation.locator(".acts button");
+      const badge = moderation.locator(".badge");
+      await acts.first().waitFor();
+      expect(await acts.allTextContents()).toEqual(["Mute", "Put out", "Ban", "Make moderator", "Let in"]);
+      expect(await badge.count()).toBe(0);
+      await moderation.getByRole("button", { name: "Mute", exact: true }).press("Enter");
+      await moderation.getByRole("button", { name: "Unmute" }).waitFor();
+      expect(await acts.allTextContents()).toEqual(["Unmute", "Put out", "Ban", "Make moderator", "Let in"]);
+      expect(await badge.textContent()).toMatch(/^Muted until /);
+      expect(await violations(ada.page)).toEqual([]);
+      expect(await moderation.locator("button:focus").textContent()).toBe("Unmute");
+      await ada.page.keyboard.press("Enter");
+      await badge.waitFor({ state: "detached" });
+      await moderation.getByRole("button", { name: "Make moderator" }).press("Enter");
+      await moderation.getByText("Moderator", { exact: true }).waitFor();
+      expect(await acts.allTextContents()).toEqual(["Mute", "Put out", "Ban", "Take the moderator role"]);
+      await ada.page.keyboard.press("Escape");
+
+      // She ranks below the owner, and sees what that one is.
+      await grace.page.getByRole("button", { name: `Moderate: ada_${round}` }).click();
+      const above = grace.page.getByRole("dialog", { name: `ada_${round}: moderation` });
+      await above.getByText("There is nothing here that you may do to this person.").waitFor();
+      expect(await above.locator(".badge").allTextContents()).toEqual(["Owner"]);
+      expect([...ada.wrongs, ...grace.wrongs]).toEqual([]);
+    },
+    LIMIT_MS,
+  );
+
+  test(
     "whose session is ended elsewhere is signed out at once",
     async () => {
       const body = { username: `grace_${round}`, password: PASSWORD };
@@ -449,13 +583,13 @@ describe.skipIf(!isThere)("in two browsers", () => {
       await ada.page.getByRole("button", { name: "Close" }).click();
       await ada.page.getByRole("button", { name: "Settings of the room" }).click();
       await ada.page.getByLabel("Name of the room").fill(`Mill ${round}`);
-      await ada.page.getByLabel("Only moderators speak").selectOption("Yes");
+      await ada.page.getByLabel("Only moderators speak").check();
       await ada.page.getByRole("button", { name: "Save" }).click();
       await ada.page.getByRole("heading", { name: `Mill ${round}` }).waitFor();
       await ada.page.getByRole("button", { name: "Settings of the room" }).click();
       await ada.page.getByLabel("Username").fill(`grace_${round}`);
       await ada.page.getByRole("button", { name: "Find" }).click();
-      await ada.page.getByRole("button", { name: "Lift the ban" }).click();
+      await ada.page.getByRole("button", { name: "Lift the ban", exact: true }).click();
       await ada.page.getByText("Lift the ban: Done.").waitFor();
       await grace.page.reload();
       await connected(grace.page);

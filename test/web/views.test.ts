@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import axe, { type AxeResults } from "axe-core";
 import type { Browser, Page } from "playwright-core";
-import { launchChromium, signIn, type Visitor, visitor } from "../support/browser.ts";
+import { launchChromium, signIn, type Visitor, violations, visitor } from "../support/browser.ts";
 import { type Community, community } from "../support/community.ts";
 import { type RunningServer, startServer, temporaryFolder } from "../support/server.ts";
 import { requireTool } from "../support/tools.ts";
@@ -95,15 +94,6 @@ describe.skipIf(!isThere)("in a browser", () => {
     if (press === undefined) return;
     await page.getByRole("button", { name: press, exact: true }).first().click();
     await isThere();
-  }
-
-  /** In words, one line each. */
-  async function violations(page: Page): Promise<string[]> {
-    await page.evaluate(axe.source);
-    const found = (await page.evaluate("axe.run()")) as AxeResults;
-    return found.violations.map(
-      ({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(" | ")}`,
-    );
   }
 
   for (const colorScheme of ["light", "dark"] as const) {

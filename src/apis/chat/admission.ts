@@ -61,7 +61,7 @@ const GUEST_IDS = 2 ** 47;
 /** The number is random, so that no two nodes give the same one. */
 async function guest(core: Core, wanted: string | undefined, from: string): Promise<Person> {
   const id = -1 - Math.floor(Math.random() * GUEST_IDS);
-  const username = names.cleanUsername(wanted || `guest${-id}`);
+  const username = names.cleanUsername(wanted || names.guestName(id));
   if (await usernames.isFree(core, username)) return { id, username, account: null, network: from };
   throw new DomainError("usernameTaken", "A registered user has this name.", { field: "username" });
 }

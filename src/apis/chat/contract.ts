@@ -1,4 +1,5 @@
 import { createRoute, z } from "@hono/zod-openapi";
+import { STANDINGS } from "../../domain/room-people.ts";
 import { answer, body, failures, like, TOKEN } from "../../http/describe.ts";
 import { emailAddress, queryInteger, text } from "../../http/input.ts";
 
@@ -262,6 +263,8 @@ export const removeMessage = createRoute({
   responses: { 204: { description: "Removed" }, ...refusals(400, 401, 403, 404, 413, 415) },
 });
 
+const ownStanding = z.enum(["owner", "moderator", "member"]).nullable().openapi({ example: "owner" });
+
 export const myRooms = createRoute({
   method: "get",
   path: "/ws/rooms",
@@ -281,13 +284,87 @@ export const myRooms = createRoute({
             }),
             members: z.number().int().openapi({ example: 2, description: "How many people are connected" }),
             private: z.boolean().openapi({ example: false }),
-            you: z.enum(["owner", "moderator", "member"]).nullable().openapi({ example: "owner" }),
+            you: ownStanding,
           })
           .openapi("ChatOwnRoom"),
       ),
       "The rooms, in the order of making",
     ),
     ...refusals(401),
+  },
+});
+
+/** A mute or a ban. */
+const held = (what: string) =>
+  z
+    .object({ until: Time.nullable().openapi({ description: "Null: for ever" }) })
+    .nullable()
+    .openapi({ description: `Null: ${what}`, example: { until: "2026-04-14T11:30:00.000Z" } });
+
+export const getRoom = createRoute({
+  method: "get",
+  path: "/ws/rooms/{id}",
+  tags,
+  security: TOKEN,
+  summary: "A room as it is now, and what holds for oneself; for who may enter it",
+  request: inRoom,
+  responses: {
+    200: answer(
+      z
+        .object({
+          id: roomIdOut,
+          name: like("room1"),
+          private: z.boolean().openapi({ example: false }),
+          read_only: z.boolean().openapi({ example: false }),
+          slow_mode_seconds: z.number().int().openapi({ example: 10, description: "0 is no slow mode" }),
+          created_at: Time,
+          you: ownStanding,
+          muted: held("one may speak"),
+        })
+        .openapi("ChatOneRoom"),
+      "The room",
+    ),
+    ...refusals(401, 403, 404),
+  },
+});
+
+export const peopleOfRoom = createRoute({
+  method: "get",
+  path: "/ws/rooms/{id}/people",
+  tags,
+  security: TOKEN,
+  summary: "Who is owner, moderator, member, muted or banned; for the room's owner and moderators",
+  request: {
+    ...inRoom,
+    query: z.object({
+      standing: z.enum(STANDINGS).optional().openapi({ description: "Only those; without it, all of them" }),
+      after: queryInteger(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)
+        .optional()
+        .openapi({ description: "Exclusive: the id of the last one of the page before" }),
+      limit: queryInteger(1, MAX_PAGE).default(DEFAULT_PAGE),
+    }),
+  },
+  responses: {
+    200: answer(
+      z
+        .object({
+          people: z.array(
+            z
+              .object({
+                id: Id.openapi({ description: "Negative for guests" }),
+                username: like("user"),
+                role: z.enum(["owner", "moderator"]).nullable().openapi({ example: "moderator" }),
+                member: z.boolean().openapi({ example: true, description: "Let into the private room" }),
+                muted: held("not muted, or not any more"),
+                banned: held("not banned, or not any more"),
+              })
+              .openapi("ChatRoomPerson"),
+          ),
+        })
+        .openapi("ChatRoomPeople"),
+      "A page, in the order of the ids",
+    ),
+    ...refusals(400, 401, 403, 404),
   },
 });
 

@@ -6,6 +6,7 @@ import * as credentials from "../../domain/credentials.ts";
 import { DomainError } from "../../domain/errors.ts";
 import * as messages from "../../domain/messages.ts";
 import * as moderation from "../../domain/moderation.ts";
+import * as roomPeople from "../../domain/room-people.ts";
 import * as rooms from "../../domain/rooms.ts";
 import * as sessions from "../../domain/sessions.ts";
 import * as tickets from "../../domain/socket-tickets.ts";
@@ -135,6 +136,20 @@ export function createChatApi(core: Core, origins: Origins, sockets: Sockets): O
       wire.ownRoom(access, unread.get(access.room.id) ?? 0, counts.get(access.room.id) ?? 0),
     );
     return c.json(rows, 200, NO_STORE);
+  });
+
+  app.openapi(contract.getRoom, async function getRoom(c) {
+    const person = await visitor(core, origins, c);
+    const access = await rooms.enter(core, c.req.valid("param").id, person);
+    const muted = rooms.holdOf(access.mutedUntil, core.clock());
+    return c.json(wire.oneRoom(access, muted), 200, NO_STORE);
+  });
+
+  app.openapi(contract.peopleOfRoom, async function peopleOfRoom(c) {
+    const { account } = await authenticated(core, origins, c);
+    const { id } = c.req.valid("param");
+    const people = await roomPeople.list(core, hub, id, personOf(account), c.req.valid("query"));
+    return c.json({ people: people.map(wire.personOfRoom) }, 200, NO_STORE);
   });
 
   app.openapi(contract.history, async function history(c) {

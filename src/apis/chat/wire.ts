@@ -1,7 +1,8 @@
 import type { LogEntry } from "../../domain/messages.ts";
 import type { Act } from "../../domain/moderation.ts";
 import type { RoomEvent, Somebody, Welcome } from "../../domain/room-events.ts";
-import type { Access, Room } from "../../domain/rooms.ts";
+import type { PersonOfRoom } from "../../domain/room-people.ts";
+import type { Access, Hold, Room } from "../../domain/rooms.ts";
 import type * as contract from "./contract.ts";
 
 export const user = ({ id, username }: Somebody) => ({ id, username });
@@ -14,8 +15,34 @@ export const ownRoom = ({ room, role, isMember }: Access, unread: number, member
   unread,
   members,
   private: room.isPrivate,
-  you: role ?? (isMember ? ("member" as const) : null),
+  you: standingOf({ role, isMember }),
 });
+
+const standingOf = ({ role, isMember }: Pick<Access, "role" | "isMember">) =>
+  role ?? (isMember ? ("member" as const) : null);
+
+export const oneRoom = (access: Access, muted: Hold | null) => ({
+  id: access.room.publicId,
+  name: access.room.name,
+  private: access.room.isPrivate,
+  read_only: access.room.isReadOnly,
+  slow_mode_seconds: access.room.slowModeSeconds,
+  created_at: new Date(access.room.createdAt).toISOString(),
+  you: standingOf(access),
+  muted: hold(muted),
+});
+
+export const personOfRoom = ({ id, username, role, isMember, muted, banned }: PersonOfRoom) => ({
+  id,
+  username,
+  role,
+  member: isMember,
+  muted: hold(muted),
+  banned: hold(banned),
+});
+
+const hold = (held: Hold | null) =>
+  held === null ? null : { until: held.until === null ? null : new Date(held.until).toISOString() };
 
 export const message = (entry: LogEntry, roomId: Room["publicId"]): contract.Message => ({
   content: entry.content,

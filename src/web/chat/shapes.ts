@@ -9,6 +9,19 @@ export type OwnRoom = {
   readonly private: boolean;
   readonly you: "owner" | "moderator" | "member" | null;
 };
+/** One room as it is now. */
+export type OneRoom = Pick<OwnRoom, "id" | "name" | "private" | "you"> & {
+  readonly read_only: boolean;
+  readonly slow_mode_seconds: number;
+};
+/** A mute or a ban; without an end `until` is null. */
+export type Hold = { readonly until: string | null };
+export type PersonOfRoom = ChatUser & {
+  readonly role: "owner" | "moderator" | null;
+  readonly member: boolean;
+  readonly muted: Hold | null;
+  readonly banned: Hold | null;
+};
 export type ChatMessage = {
   readonly content: string;
   readonly username: string;

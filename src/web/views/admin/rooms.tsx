@@ -50,12 +50,7 @@ export function Rooms() {
       )}
       {chosen.value !== null && (
         <Dialog title={chosen.value.name} onClose={close}>
-          <RoomSettings
-            roomId={String(chosen.value.id)}
-            name={chosen.value.name}
-            isPrivate={chosen.value.private}
-            onDone={close}
-          />
+          <RoomSettings roomId={String(chosen.value.id)} onDone={close} />
         </Dialog>
       )}
     </section>

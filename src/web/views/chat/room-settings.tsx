@@ -1,105 +1,133 @@
 import { useSignal } from "@preact/signals";
-import { call } from "../../api.ts";
+import { call, get } from "../../api.ts";
 import { readRooms } from "../../chat/rooms.ts";
+import type { OneRoom } from "../../chat/shapes.ts";
 import { findPerson } from "../../find-person.ts";
 import { t } from "../../i18n.ts";
+import { useLoad } from "../../load.ts";
 import { go, path } from "../../router.ts";
 import type { Person } from "../../shapes.ts";
 import { Confirm } from "../../ui/dialog.tsx";
 import { Field, Form, Select, textOf } from "../../ui/form.tsx";
+import { Shown } from "../../ui/parts.tsx";
 import { Moderation } from "./moderation.tsx";
+import { RoomPeople } from "./room-people.tsx";
 
-const SLOW_MODES = [5, 15, 60, 300];
+const SLOW_MODES = [0, 5, 15, 60, 300];
 
-type Props = {
-  readonly roomId: string;
-  readonly name: string;
-  readonly isPrivate: boolean;
-  readonly onDone: () => void;
-};
+type Props = { readonly roomId: string; readonly onDone: () => void };
 
-export function RoomSettings({ roomId, name, isPrivate, onDone }: Props) {
-  const room = `/ws/rooms/${roomId}`;
+/** A room as it is, and its people, for who moderates it. */
+export function RoomSettings({ roomId, onDone }: Props) {
+  const room = useLoad(roomId, (signal) => get<OneRoom>(`/ws/rooms/${roomId}`, signal));
+  const version = useSignal(0);
   const isDeleting = useSignal(false);
   const found = useSignal<Person | null>(null);
-  // The API does not tell how these two stand, so they can be left alone.
-  const asIs = ["", t("leaveAsIs")] as const;
+  const changed = () => {
+    version.value += 1;
+  };
+  return (
+    <Shown of={room} lines={8}>
+      {(told) => (
+        <>
+          <RoomForm room={told} onDone={onDone} />
+          <RoomPeople roomId={roomId} you={told.you} version={version.value} onChange={changed} />
+          <h3>{t("roomPeople")}</h3>
+          <p class="muted small">{t("roomPeopleText")}</p>
+          <Form
+            class="filters"
+            submit={t("find")}
+            label={t("roomPeople")}
+            save={async (data) => {
+              found.value = null;
+              found.value = await findPerson(textOf(data, "username"));
+            }}
+          >
+            <Field name="username" type="search" label={t("username")} required maxLength={64} />
+          </Form>
+          {found.value !== null && (
+            <section class="form" aria-labelledby="found">
+              <h3 id="found">{found.value.login}</h3>
+              <Moderation
+                key={found.value.id}
+                roomId={roomId}
+                person={{ id: found.value.id, username: found.value.login }}
+                you={told.you}
+                version={version.value}
+                onChange={changed}
+              />
+            </section>
+          )}
+          <button
+            type="button"
+            class="danger"
+            onClick={() => {
+              isDeleting.value = true;
+            }}
+          >
+            {t("deleteRoom")}
+          </button>
+          {isDeleting.value && (
+            <Confirm
+              title={t("deleteRoomTitle", { name: told.name })}
+              text={t("deleteRoomText")}
+              confirm={t("deleteRoom")}
+              act={async () => {
+                await call("DELETE", `/ws/rooms/${roomId}`);
+                if (path.value.startsWith("/chat")) go("/chat", { replace: true });
+                await readRooms();
+                onDone();
+              }}
+              onClose={() => {
+                isDeleting.value = false;
+              }}
+            />
+          )}
+        </>
+      )}
+    </Shown>
+  );
+}
+
+type RoomFormProps = { readonly room: OneRoom; readonly onDone: () => void };
+
+function RoomForm({ room, onDone }: RoomFormProps) {
+  const now = room.slow_mode_seconds;
+  // Bots and other clients may have set one of their own.
+  const slowModes = [...new Set([...SLOW_MODES, now])].sort((one, other) => one - other);
   async function save(data: FormData): Promise<void> {
-    const readOnly = textOf(data, "read_only");
-    const slowMode = textOf(data, "slow_mode");
-    const nowPrivate = data.get("private") === "on";
-    const body = {
-      ...(textOf(data, "name") === name ? {} : { name: textOf(data, "name") }),
-      ...(nowPrivate === isPrivate ? {} : { private: nowPrivate }),
-      ...(readOnly === "" ? {} : { read_only: readOnly === "yes" }),
-      ...(slowMode === "" ? {} : { slow_mode_seconds: Number(slowMode) }),
+    const wanted = {
+      name: textOf(data, "name"),
+      slow_mode_seconds: Number(textOf(data, "slow_mode_seconds")),
+      read_only: data.get("read_only") === "on",
+      private: data.get("private") === "on",
     };
-    if (Object.keys(body).length > 0) await call("PATCH", room, { body });
+    // What one left alone may have been changed by others since.
+    const changes = Object.entries(wanted).filter(([field, value]) => value !== room[field as keyof OneRoom]);
+    const body = Object.fromEntries(changes);
+    if (changes.length > 0) await call("PATCH", `/ws/rooms/${room.id}`, { body });
     await readRooms();
   }
   return (
-    <>
-      <Form submit={t("save")} save={save} onDone={onDone}>
-        <Field name="name" label={t("roomName")} value={name} required maxLength={100} />
-        <Select name="read_only" label={t("readOnly")} options={[asIs, ["yes", t("yes")], ["no", t("no")]]} />
-        <Select
-          name="slow_mode"
-          label={t("slowMode")}
-          options={[
-            asIs,
-            ["0", t("slowModeOff")],
-            ...SLOW_MODES.map((seconds) => [String(seconds), t("seconds", { n: seconds })] as const),
-          ]}
-        />
-        <label class="check">
-          <input type="checkbox" name="private" defaultChecked={isPrivate} />
-          <span>{t("privateRoom")}</span>
-        </label>
-      </Form>
-      <h3>{t("roomPeople")}</h3>
-      <p class="muted small">{t("roomPeopleText")}</p>
-      <Form
-        class="filters"
-        submit={t("find")}
-        label={t("roomPeople")}
-        save={async (data) => {
-          found.value = null;
-          found.value = await findPerson(textOf(data, "username"));
-        }}
-      >
-        <Field name="username" type="search" label={t("username")} required maxLength={64} />
-      </Form>
-      {found.value !== null && (
-        <>
-          <h3>{found.value.login}</h3>
-          <Moderation roomId={roomId} userId={found.value.id} />
-        </>
-      )}
-      <button
-        type="button"
-        class="danger"
-        onClick={() => {
-          isDeleting.value = true;
-        }}
-      >
-        {t("deleteRoom")}
-      </button>
-      {isDeleting.value && (
-        <Confirm
-          title={t("deleteRoomTitle", { name })}
-          text={t("deleteRoomText")}
-          confirm={t("deleteRoom")}
-          act={async () => {
-            await call("DELETE", room);
-            if (path.value.startsWith("/chat")) go("/chat", { replace: true });
-            await readRooms();
-            onDone();
-          }}
-          onClose={() => {
-            isDeleting.value = false;
-          }}
-        />
-      )}
-    </>
+    <Form submit={t("save")} save={save} onDone={onDone}>
+      <Field name="name" label={t("roomName")} value={room.name} required maxLength={100} />
+      <Select
+        name="slow_mode_seconds"
+        label={t("slowMode")}
+        value={String(now)}
+        options={slowModes.map((seconds) => [
+          String(seconds),
+          seconds === 0 ? t("slowModeOff") : t("seconds", { n: seconds }),
+        ])}
+      />
+      <label class="check">
+        <input type="checkbox" name="read_only" defaultChecked={room.read_only} />
+        <span>{t("readOnly")}</span>
+      </label>
+      <label class="check">
+        <input type="checkbox" name="private" defaultChecked={room.private} />
+        <span>{t("privateRoom")}</span>
+      </label>
+    </Form>
   );
 }

@@ -55,6 +55,7 @@ export function RoomView({ id }: { readonly id: string }) {
 
 function Connected({ connection, own }: { readonly connection: RoomConnection; readonly own: number }) {
   const asked = useSignal<Asked | null>(null);
+  const version = useSignal(0);
   const room = rooms.value?.find((one) => String(one.id) === connection.id);
   const name = room?.name ?? connection.name.value ?? connection.id;
   const moderates = room?.you === "owner" || room?.you === "moderator" || may("chat.moderate");
@@ -141,17 +142,20 @@ function Connected({ connection, own }: { readonly connection: RoomConnection; r
       )}
       {asked.value?.what === "settings" && (
         <Dialog title={t("roomSettings")} onClose={close}>
-          <RoomSettings
-            roomId={connection.id}
-            name={name}
-            isPrivate={room?.private ?? false}
-            onDone={close}
-          />
+          <RoomSettings roomId={connection.id} onDone={close} />
         </Dialog>
       )}
       {asked.value?.what === "moderation" && (
         <Dialog title={t("moderatePerson", { name: asked.value.person.username })} onClose={close}>
-          <Moderation roomId={connection.id} userId={asked.value.person.id} />
+          <Moderation
+            roomId={connection.id}
+            person={asked.value.person}
+            you={room?.you ?? null}
+            version={version.value}
+            onChange={() => {
+              version.value += 1;
+            }}
+          />
         </Dialog>
       )}
     </>
