@@ -1,5 +1,5 @@
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef } from "preact/hooks";
+import { useId, useLayoutEffect, useRef } from "preact/hooks";
 import { t } from "../i18n.ts";
 import { useAction } from "../load.ts";
 import { FailureNote } from "./failure.tsx";
@@ -16,7 +16,8 @@ export function Dialog({ title, onClose, children }: DialogProps) {
   const id = useId();
   const element = useRef<HTMLDialogElement>(null);
   const isShown = useRef(false);
-  useEffect(() => {
+  // Before the next key is heard: it is the dialog's, and who has the focus now gets it back.
+  useLayoutEffect(() => {
     const dialog = element.current;
     const opener = document.activeElement;
     isShown.current = true;
