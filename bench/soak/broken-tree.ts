@@ -20,7 +20,7 @@ export const BREAKS: Readonly<Record<string, readonly Edit[]>> = {
       replace: `    const sha256 = createHash("sha256").update(bytes).digest("hex");
     completing();
     if (!(await tasks.complete(core, task, owner, { bytes: bytes.length, sha256 }))) throw new LeaseLost();
-    await core.sleep(8_000);
+    await core.sleep(3_000);
     await core.documents.put(tasks.documentKey(task.id), bytes, "application/pdf");
 `,
     },
