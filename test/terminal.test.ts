@@ -13,7 +13,8 @@ const ROOT = join(import.meta.dir, "..");
 const PASSWORD = "Correct-Horse-ё1";
 const ENTER = "\r";
 const BACKSPACE = "\x7f";
-const [CTRL_C, CTRL_D, CTRL_U] = ["\x03", "\x04", "\x15"];
+const LEFT = "\x1b[D";
+const [CTRL_C, CTRL_D, CTRL_U, CTRL_Z] = ["\x03", "\x04", "\x15", "\x1a"];
 // Of a terminal's local modes (termios).
 const ECHO = 0o10;
 
@@ -90,6 +91,15 @@ test("both lines may come at once, as when they are pasted, and Ctrl-D hands a l
   expect(await adding.end()).toEqual([0, "Password: \nOnce more: \nada <ada@example.org> was added.\n"]);
 });
 
+test("Ctrl-D hands over the whole line wherever the cursor is, and Ctrl-Z does nothing", async () => {
+  const adding = await addUser();
+  adding.type("half", CTRL_Z, CTRL_U, PASSWORD, LEFT, LEFT, CTRL_D);
+  await adding.shows("Once more: ");
+  adding.type(PASSWORD, CTRL_Z, ENTER);
+  await adding.shows("was added");
+  expect(await adding.end()).toEqual([0, "Password: \nOnce more: \nada <ada@example.org> was added.\n"]);
+});
+
 test.each([
   ["Ctrl-C", ["half of i", CTRL_C], "SIGINT", "Password: \n"],
   ["Ctrl-D on an empty line", [CTRL_D], 1, "Password: \nNo password was given.\n"],
@@ -107,10 +117,10 @@ test.each([
   expect(await known()).toBe("");
 });
 
-test.each(["SIGTERM", "SIGHUP"] as const)("%s leaves the terminal as it was, too", async (signal) => {
+test("SIGTERM leaves the terminal as it was, too", async () => {
   const adding = await addUser();
   adding.type("half of i");
-  process.kill(adding.pid, signal);
-  expect(await adding.end()).toEqual([signal, expect.stringMatching(/^Password: \n?$/)]);
+  process.kill(adding.pid, "SIGTERM");
+  expect(await adding.end()).toEqual(["SIGTERM", expect.stringMatching(/^Password: \n?$/)]);
   expect(await known()).toBe("");
 });

@@ -17,7 +17,7 @@ export async function readNewPassword(): Promise<string> {
 
 type Ask = (question: string) => Promise<string>;
 
-const ENDING = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const;
+const ENDING = ["SIGINT", "SIGTERM", "SIGQUIT"] as const;
 
 /** Lines from the terminal, edited as usual and not shown; however it ends, the terminal shows again what is typed. */
 async function unseen<T>(dialogue: (ask: Ask) => Promise<T>): Promise<T> {
@@ -34,6 +34,8 @@ async function unseen<T>(dialogue: (ask: Ask) => Promise<T>): Promise<T> {
   }
   for (const signal of ENDING) process.on(signal, end);
   editor.on("SIGINT", () => end("SIGINT"));
+  // Ctrl-Z, upon which the editor would have the terminal show what is typed.
+  editor.on("SIGTSTP", () => {});
   try {
     return await dialogue(async (question) => {
       process.stderr.write(question);
@@ -44,12 +46,15 @@ async function unseen<T>(dialogue: (ask: Ask) => Promise<T>): Promise<T> {
     });
   } finally {
     for (const signal of ENDING) process.off(signal, end);
+    lines.end();
     editor.close();
   }
 }
 
+type Key = { readonly ctrl: boolean; readonly name: string };
+
 /** What is pasted may be several lines at once: those that nobody asked for yet wait. */
-function linesOf(editor: Interface): { next(): Promise<string | null> } {
+function linesOf(editor: Interface): { next(): Promise<string | null>; end(): void } {
   const waiting: string[] = [];
   let isOver = false;
   let tell = () => {};
@@ -61,11 +66,19 @@ function linesOf(editor: Interface): { next(): Promise<string | null> } {
     isOver = true;
     tell();
   });
-  // At a terminal Ctrl-D also hands over what was typed.
-  process.stdin.on("keypress", (_text, key: { readonly ctrl: boolean; readonly name: string }) => {
-    if (key.ctrl && key.name === "d" && editor.line !== "") editor.write("\n");
-  });
+  // At a terminal Ctrl-D also hands over what was typed; the editor takes away what stands right of the cursor.
+  const isCtrlD = (key: Key) => key.ctrl && key.name === "d" && editor.line !== "";
+  function before(_text: unknown, key: Key): void {
+    if (isCtrlD(key)) editor.write(null, { ctrl: true, name: "e" });
+  }
+  function after(_text: unknown, key: Key): void {
+    if (isCtrlD(key)) editor.write("\n");
+  }
+  process.stdin.prependListener("keypress", before).on("keypress", after);
   return {
+    end() {
+      process.stdin.off("keypress", before).off("keypress", after);
+    },
     async next() {
       while (waiting.length === 0 && !isOver) {
         await new Promise<void>((resolve) => {
