@@ -59,6 +59,13 @@ export type Answer =
 
 type Telling = (answer: Answer) => void;
 
+/** Throws while another backup is being made. */
+export function requireAlone(dataDir: string) {
+  const lock = lockBackups(dataDir);
+  if (lock === null) throw new CommandError(`Another backup of ${dataDir} is being made.`);
+  return lock;
+}
+
 /** The child process: makes the backup that its parent asks for, and ends when that hangs up or is gone. */
 export function serveMaker(): void {
   process.on("disconnect", () => process.exit(0));
@@ -84,8 +91,7 @@ async function make({ place, kind, at }: Order, tell: Telling): Promise<Made> {
   const startedAt = performance.now();
   const { dataDir } = place;
   const shelf = await prepareShelf(dataDir);
-  const lock = lockBackups(dataDir);
-  if (lock === null) throw new CommandError(`Another backup of ${dataDir} is being made.`);
+  const lock = requireAlone(dataDir);
   try {
     await removeLeftovers(dataDir);
     const name = await freeName(dataDir, kind, at);

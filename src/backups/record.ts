@@ -1,5 +1,5 @@
 import { openDatabase } from "../../db/open.ts";
-import { recordFailed, recordingCreated } from "../domain/backups.ts";
+import { type FailedBackup, recordFailed, recordingCreated, recordingFailed } from "../domain/backups.ts";
 import type { Core, Keys } from "../domain/core.ts";
 import type { Log } from "../log.ts";
 import type { Made } from "./make.ts";
@@ -24,9 +24,15 @@ export const recordIn = (databaseUrl: string, made: Made): Promise<void> =>
 
 /** The same for one that somebody asked for and that failed; the server sends what is to be mailed. */
 export const recordFailedIn = (databaseUrl: string, sealingKeys: Keys, reason: string): Promise<void> =>
-  within(databaseUrl, (core) =>
-    recordFailed({ ...core, settings: { sealingKeys } }, { made: "manual", reason }),
-  );
+  within(databaseUrl, async (core) => {
+    const failed: FailedBackup = { made: "manual", reason };
+    try {
+      await recordFailed({ ...core, settings: { sealingKeys } }, failed);
+    } catch {
+      // One of an older program may have no mails to be sent.
+      await recordingFailed(core, failed);
+    }
+  });
 
 async function within(
   databaseUrl: string,

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { inWords } from "../backups/files.ts";
+import { requireAlone } from "../backups/make.ts";
 import { makeBackup } from "../backups/maker.ts";
 import { type Manifest, totalBytes } from "../backups/manifest.ts";
 import { parseName } from "../backups/names.ts";
@@ -22,6 +23,8 @@ export async function createBackup(flags: Flags): Promise<void> {
   const place = requirePlace(config);
   if (!existsSync(place.database)) throw new CommandError(`There is no database at ${place.database}.`);
   const secrets = await prepareDataDir(config.dataDir);
+  // Which is no failure that anybody would have to be told of.
+  requireAlone(config.dataDir).release();
   const made = await makeBackup(place, "manual", { at: Date.now() }).catch(async (error: unknown) => {
     const reason = error instanceof Error ? error.message : String(error);
     const sealingKeys = derivedKeys(jwtSecretsOf(config, secrets), "waiting mails");

@@ -13,22 +13,26 @@ export const recordingCreated = (core: Pick<Core, "db" | "clock">, { name, bytes
 
 const MAILED_EVERY_MS = 24 * 60 * 60_000;
 
+export type FailedBackup = {
+  /** By the schedule, or by somebody's command. */
+  readonly made: "daily" | "manual";
+  readonly reason: string;
+};
+
+/** The statement that records that no backup was made, of which so many were told by mail. */
+export const recordingFailed = (core: Pick<Core, "db" | "clock">, failed: FailedBackup, mailed = 0) =>
+  audit.recording(core, { actorId: null, action: "backup.failed", details: { ...failed, mailed } });
+
 /**
- * Records that no backup was made, and tells every active administrator, once a day while it goes on. Then call
- * `core.nudgeMails()`.
+ * Records that no backup was made, and tells every active administrator, of each kind once a day while it goes on.
+ * Then call `core.nudgeMails()`.
  */
-export async function recordFailed(
-  core: mails.Queueing,
-  { made, reason }: { readonly made: "daily" | "manual"; readonly reason: string },
-): Promise<void> {
-  const administrators = (await wasMailed(core)) ? [] : await activeAdministrators(core);
+export async function recordFailed(core: mails.Queueing, failed: FailedBackup): Promise<void> {
+  const { made, reason } = failed;
+  const administrators = (await wasMailed(core, made)) ? [] : await activeAdministrators(core);
   const at = core.clock();
   await core.db.batch([
-    audit.recording(core, {
-      actorId: null,
-      action: "backup.failed",
-      details: { reason, mailed: administrators.length },
-    }),
+    recordingFailed(core, failed, administrators.length),
     ...administrators.map(({ username, accountUuid, email, language }) =>
       mails.queueing(core, {
         to: email,
@@ -40,7 +44,7 @@ export async function recordFailed(
   ]);
 }
 
-async function wasMailed(core: mails.Queueing): Promise<boolean> {
+async function wasMailed(core: mails.Queueing, made: FailedBackup["made"]): Promise<boolean> {
   const [found] = await core.db
     .select({ id: auditEntries.id })
     .from(auditEntries)
@@ -48,7 +52,7 @@ async function wasMailed(core: mails.Queueing): Promise<boolean> {
       and(
         eq(auditEntries.action, "backup.failed"),
         gt(auditEntries.at, core.clock() - MAILED_EVERY_MS),
-        sql`${auditEntries.details} ->> 'mailed' > 0`,
+        sql`${auditEntries.details} ->> 'mailed' > 0 AND ${auditEntries.details} ->> 'made' = ${made}`,
       ),
     )
     .orderBy(desc(auditEntries.id))

@@ -1,5 +1,6 @@
 import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rm, stat, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -120,7 +121,12 @@ describe("one at a time", () => {
     const first = lockBackups(dataDir);
     const refused = await runCommand(["backup", "create"], { dataDir });
     expect([refused.code, refused.err]).toEqual([1, `Another backup of ${dataDir} is being made.\n`]);
-    expect(await entries()).toEqual([]);
+    expect(existsSync(join(dataDir, "backups"))).toBe(false);
+    const database = new Database(place.database, { readonly: true });
+    expect(
+      database.query("SELECT count(*) FROM audit_entries WHERE action = 'backup.failed'").values(),
+    ).toEqual([[0]]);
+    database.close();
     first?.release();
     expect((await runCommand(["backup", "create"], { dataDir })).code).toBe(0);
   });
