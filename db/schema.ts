@@ -502,6 +502,9 @@ export const rooms = sqliteTable("rooms", {
 export const ROOM_ROLES = ["owner", "moderator"] as const;
 
 /** What a room knows of a person. Absent: nothing special. */
+/** As of who has, or had, a role, an access, a mute or a ban. A query that says so uses the index of those. */
+export const HAS_STANDING = sql`(role IS NOT NULL OR is_member = 1 OR muted_until IS NOT NULL OR banned_until IS NOT NULL)`;
+
 export const roomPeople = sqliteTable(
   "room_people",
   {
@@ -523,6 +526,8 @@ export const roomPeople = sqliteTable(
   (table) => [
     primaryKey({ columns: [table.roomId, table.userId] }),
     index("room_people_user").on(table.userId),
+    // Who is something in a room, among many who have only read there.
+    index("room_people_standing").on(table.roomId, table.userId).where(HAS_STANDING),
   ],
 );
 

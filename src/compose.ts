@@ -146,10 +146,15 @@ export async function compose({
     return rabbitmqQueue({ url: config.amqpUrl, log });
   }
 
-  /** Servers tell each other; a tool tells them what it did. A worker has nothing to say. */
+  /**
+   * Servers tell each other; a tool tells them what it did, unless they see it by the file that they share. A worker
+   * has nothing to say.
+   */
   async function openBus(): Promise<Bus> {
     if (config.amqpUrl === null || role === "worker") return inProcessBus({ log });
-    if (role === "tool") return partingBus({ url: config.amqpUrl, log });
+    if (role === "tool") {
+      return db.kind === "local" ? inProcessBus({ log }) : partingBus({ url: config.amqpUrl, log });
+    }
     const { rabbitmqBus } = await import("./adapters/bus/rabbitmq.ts");
     return rabbitmqBus({ url: config.amqpUrl, log });
   }

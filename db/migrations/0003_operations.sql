@@ -28,6 +28,7 @@ CREATE INDEX `report_tasks_status` ON `report_tasks` (`status`,`id`);--> stateme
 CREATE INDEX `report_tasks_requester` ON `report_tasks` (`requested_by`,`id`);--> statement-breakpoint
 CREATE INDEX `audit_entries_target` ON `audit_entries` (`target`,`id`) WHERE target IS NOT NULL;--> statement-breakpoint
 CREATE INDEX `sessions_expires` ON `sessions` (`expires_at`);--> statement-breakpoint
+CREATE INDEX `room_people_standing` ON `room_people` (`room_id`,`user_id`) WHERE (role IS NOT NULL OR is_member = 1 OR muted_until IS NOT NULL OR banned_until IS NOT NULL);--> statement-breakpoint
 INSERT INTO `task_totals` (`status`, `total`) SELECT status, count(*) FROM report_tasks GROUP BY status;--> statement-breakpoint
 CREATE TRIGGER report_tasks_insert AFTER INSERT ON report_tasks BEGIN
   INSERT INTO task_totals(status, total) VALUES (new.status, 1) ON CONFLICT (status) DO UPDATE SET total = total + 1;

@@ -75,7 +75,7 @@ function activity(isActive: boolean | undefined): SQL | undefined {
 }
 
 /**
- * An account by its uuid, deactivated ones too. Who may not have this permission gets their own alone: throws
+ * An account by its uuid, deactivated and erased ones too. Who may not have this permission gets their own alone: throws
  * `forbidden` for every other, so that nobody learns which exist; else `accountNotFound`.
  */
 export async function getByUuid(
@@ -89,6 +89,15 @@ export async function getByUuid(
   const [account] = isUuid(uuid)
     ? await core.db.select(publicColumns).from(accounts).where(eq(accounts.uuid, uuid.toLowerCase()))
     : [];
-  if (account === undefined) throw new DomainError("accountNotFound", "There is no such user.");
+  if (account === undefined) throw notFound();
+  return account;
+}
+
+const notFound = () => new DomainError("accountNotFound", "There is no such user.");
+
+/** The same of those who are listed: not of who was erased. */
+export async function getListed(...asked: Parameters<typeof getByUuid>): Promise<Account> {
+  const account = await getByUuid(...asked);
+  if (account.erasedAt !== null) throw notFound();
   return account;
 }

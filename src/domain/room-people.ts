@@ -1,6 +1,6 @@
 import { and, asc, eq, gt, isNull, or, sql } from "drizzle-orm";
 import { prepared } from "../../db/prepare.ts";
-import { accounts, messages, roomPeople } from "../../db/schema.ts";
+import { accounts, HAS_STANDING, messages, roomPeople } from "../../db/schema.ts";
 import type { Core } from "./core.ts";
 import type { Hub } from "./hub.ts";
 import * as moderation from "./moderation.ts";
@@ -35,7 +35,6 @@ const knownName = sql<string | null>`coalesce(${accounts.username},
   (SELECT said.username FROM ${messages} AS said WHERE said.room_id = ${roomPeople.roomId}
     AND said.user_id = ${roomPeople.userId} AND said.key IS NOT NULL LIMIT 1))`;
 
-// Those who have only read are passed over, a thousand of them in 0.2 ms.
 const page = prepared((db) =>
   db
     .select({
@@ -52,6 +51,7 @@ const page = prepared((db) =>
       and(
         eq(roomPeople.roomId, sql.placeholder("roomId")),
         gt(roomPeople.userId, sql.placeholder("after")),
+        HAS_STANDING,
         sql`CASE ${placed.standing}
           WHEN 'owner' THEN ${roomPeople.role} = 'owner'
           WHEN 'moderator' THEN ${roomPeople.role} = 'moderator'

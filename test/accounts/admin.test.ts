@@ -494,7 +494,7 @@ describe("the last administrator stays", () => {
 });
 
 describe("a user", () => {
-  test("is told with the username to who may read users, and to nobody else", async () => {
+  test("is told with the username to who may read users and to themselves, until they are erased", async () => {
     const boss = await admin(app, "boss");
     const user = await member(app, "user", { username: "The User" });
     const reader = await staff(app, boss, "reader", ["users.read"]);
@@ -514,6 +514,9 @@ describe("a user", () => {
     const refused = await call(user, "GET", `/users/${reader.id}`);
     expect([refused.status, refused.body]).toEqual([403, refusal("FORBIDDEN")]);
     expect((await call(reader, "GET", `/users/${UNKNOWN}`)).status).toBe(404);
+    must(await call(boss, "POST", `/users/${user.id}/erase`), 204);
+    expect((await call(reader, "GET", `/users/${user.id}`)).status).toBe(404);
+    expect((await call(reader, "GET", `/users/${reader.id}`)).status).toBe(200);
   });
 });
 

@@ -1,9 +1,11 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { randomUUID } from "node:crypto";
+import { join } from "node:path";
 import { MAX_WAITING } from "../../src/adapters/bus/outbox.ts";
 import { type RabbitmqBusOptions, rabbitmqBus } from "../../src/adapters/bus/rabbitmq.ts";
 import type { Bus, News } from "../../src/domain/core.ts";
 import { runCommand } from "../support/command.ts";
+import { type HranaServer, startHranaServer } from "../support/hrana-server.ts";
 import { available, type Broker, startBroker } from "../support/rabbitmq.ts";
 import { temporaryFolder } from "../support/server.ts";
 import { type BrokerSide, brokerSide } from "./broker-side.ts";
@@ -15,6 +17,7 @@ import { type BrokerProxy, startProxy } from "./proxy.ts";
 
 const reconnect = { firstMs: 10, maxMs: 100 };
 const SLOW_MS = 60_000;
+const TOKEN = "database token";
 
 type Node = {
   readonly bus: Bus;
@@ -379,15 +382,29 @@ describe.skipIf(!available())("rabbitmqBus", () => {
     expect(b.heard).toEqual([{ kind: "messages" }, { kind: "presence", roomId: 1 }, { kind: "messages" }]);
   });
 
-  describe("a command of the shell", () => {
+  describe("a command of the shell, on a libSQL server", () => {
     let folder: ReturnType<typeof temporaryFolder>;
-    beforeEach(() => {
+    let database: HranaServer;
+    beforeEach(async () => {
       folder = temporaryFolder();
+      database = await startHranaServer(join(folder.path, "remote.db"), TOKEN);
     });
-    afterEach(() => folder.remove());
+    afterEach(async () => {
+      await database.close();
+      await folder.remove();
+    });
 
     const run = (url: string, args: readonly string[]) =>
-      runCommand(args, { dataDir: folder.path, env: { AMQP_URL: url }, stdin: "Correct-Horse-1" });
+      runCommand(args, {
+        dataDir: folder.path,
+        env: {
+          AMQP_URL: url,
+          DATABASE_URL: database.url,
+          DATABASE_AUTH_TOKEN: TOKEN,
+          JWT_SECRET: "the same secret on every node, of 32 bytes or more",
+        },
+        stdin: "Correct-Horse-1",
+      });
 
     test(
       "tells the nodes to look when it ended sessions, and nothing when it changed nothing",

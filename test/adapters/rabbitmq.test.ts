@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { randomUUID } from "node:crypto";
 import { createServer, type Server } from "node:net";
 import { type RabbitmqQueueOptions, rabbitmqQueue } from "../../src/adapters/queue/rabbitmq.ts";
+import { openSession } from "../../src/adapters/rabbitmq/session.ts";
 import type { JobQueue } from "../../src/domain/core.ts";
 import { available, type Broker, startBroker } from "../support/rabbitmq.ts";
 import { type BrokerSide, brokerSide } from "./broker-side.ts";
@@ -14,6 +15,8 @@ import { type BrokerProxy, startProxy } from "./proxy.ts";
 
 const reconnect = { firstMs: 10, maxMs: 100 };
 const SLOW_MS = 60_000;
+// Less than what would else be waited for, 10 s.
+const LINGER_MS = 5_000;
 
 const isUp = (queue: JobQueue): Promise<boolean> =>
   queue.check().then(
@@ -272,12 +275,34 @@ describe.skipIf(!available())("rabbitmqQueue", () => {
     expect(await side.count(name)).toBe(0);
   });
 
+  test("leaving a channel ends with the connection, whatever the broker has not answered", async () => {
+    const proxy = await proxied();
+    const lost = Promise.withResolvers<Error>();
+    const session = await openSession({
+      url: through(proxy),
+      name: "test",
+      connectTimeoutMs: 5_000,
+      setUp: async () => {},
+      onLost: lost.resolve,
+      abort: new AbortController(),
+    });
+    const channel = await session.openChannel();
+    proxy.freeze("toClient");
+    const left = session.closeChannel(channel).then(
+      () => "left",
+      () => "left",
+    );
+    proxy.cut();
+    await lost.promise;
+    expect(await Promise.race([left, Bun.sleep(LINGER_MS)])).toBe("left");
+  });
+
   test.each([
     ["the broker is up", true],
     ["the broker is down", false],
   ])("lets the process end after close when %s", async (_case, up) => {
     const proxy = await proxied(up);
-    // Each round stops a little later, so that one is stopped while it leaves its channel.
+    // Each round stops a little later, so that one is stopped while it begins.
     await endsAfterClose(`
       import pino from "pino";
       import { rabbitmqQueue } from ${JSON.stringify(new URL("../../src/adapters/queue/rabbitmq.ts", import.meta.url).href)};

@@ -70,7 +70,7 @@ export function addAdminRoutes(app: OpenAPIHono<Env>, core: Core, origins: Origi
 
   app.openapi(contract.getUser, async function getUser(c) {
     const { account } = await authenticated(core, origins, c);
-    const user = await directory.getByUuid(core, account, c.req.valid("param").id, "users.read");
+    const user = await directory.getListed(core, account, c.req.valid("param").id, "users.read");
     return c.json(wire.user(user), 200, NO_STORE);
   });
 

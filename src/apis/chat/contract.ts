@@ -333,7 +333,7 @@ export const peopleOfRoom = createRoute({
   path: "/ws/rooms/{id}/people",
   tags,
   security: TOKEN,
-  summary: "Who is owner, moderator, member, muted or banned; for the room's owner and moderators",
+  summary: "Who is owner, moderator, member, muted or banned; for the room's moderators and `chat.moderate`",
   request: {
     ...inRoom,
     query: z.object({
