@@ -465,6 +465,31 @@ describe.skipIf(!isThere)("in two browsers", () => {
   );
 
   test(
+    "who gives up the moderator role in the settings of a room is led out of them",
+    async () => {
+      const own = `/moderators/${(await post(grace.page, "Hello")).userId}`;
+      const opener = grace.page.getByRole("button", { name: "Settings of the room" });
+      const settings = grace.page.getByRole("dialog", { name: "Settings of the room" });
+      const give = settings.getByRole("button", { name: `Take the moderator role: grace_${round}` });
+      await ask(ada.page, "PUT", own, {}, 204);
+      await opener.click();
+      await give.press("Enter");
+      await settings.waitFor({ state: "detached" });
+      await opener.waitFor({ state: "detached" });
+      expect(grace.wrongs).toEqual([]);
+
+      // Of a private room not even its name may be read then.
+      await ask(ada.page, "PUT", own, {}, 204);
+      await ask(ada.page, "PATCH", "", { private: true }, 204);
+      await opener.click();
+      await give.press("Enter");
+      await settings.waitFor({ state: "detached" });
+      expect([...ada.wrongs, ...grace.wrongs].filter((wrong) => wrong !== FORBIDDEN)).toEqual([]);
+    },
+    LIMIT_MS,
+  );
+
+  test(
     "a long list of people is shown piece by piece to its end",
     async () => {
       const guests = Array.from({ length: LONG_LIST }, (_, guest) => -1 - guest);
