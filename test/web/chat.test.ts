@@ -1,7 +1,16 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
-import { launchChromium, PASSWORD, signUp, type Visitor, violations, visitor } from "../support/browser.ts";
+import {
+  addressOf,
+  launchChromium,
+  PASSWORD,
+  signUp,
+  type Visitor,
+  violations,
+  visitor,
+} from "../support/browser.ts";
+import { runCommand } from "../support/command.ts";
 import { type RunningServer, startServer, temporaryFolder } from "../support/server.ts";
 import { requireTool } from "../support/tools.ts";
 
@@ -484,6 +493,19 @@ describe.skipIf(!isThere)("in two browsers", () => {
       await opener.click();
       await give.press("Enter");
       await settings.waitFor({ state: "detached" });
+
+      // Who moderates all of chat stays.
+      await ask(ada.page, "PUT", own, {}, 204);
+      const grant = ["user", "grant", addressOf(`Grace ${round}`), "admin"];
+      expect(await runCommand(grant, { dataDir: join(folder.path, "data") })).toMatchObject({ code: 0 });
+      await grace.page.reload();
+      await opener.click();
+      await give.press("Enter");
+      await give.waitFor({ state: "detached" });
+      await settings.getByText(`grace_${round}, Take the moderator role: Done.`).waitFor();
+      expect(await settings.getByRole("listitem").locator(".person-name").allTextContents()).toEqual([
+        `ada_${round}`,
+      ]);
       expect([...ada.wrongs, ...grace.wrongs].filter((wrong) => wrong !== FORBIDDEN)).toEqual([]);
     },
     LIMIT_MS,
