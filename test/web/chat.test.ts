@@ -1,7 +1,16 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
-import { launchChromium, PASSWORD, signUp, type Visitor, violations, visitor } from "../support/browser.ts";
+import {
+  addressOf,
+  launchChromium,
+  PASSWORD,
+  signUp,
+  type Visitor,
+  violations,
+  visitor,
+} from "../support/browser.ts";
+import { runCommand } from "../support/command.ts";
 import { type RunningServer, startServer, temporaryFolder } from "../support/server.ts";
 import { requireTool } from "../support/tools.ts";
 
@@ -463,6 +472,109 @@ describe.skipIf(!isThere)("in two browsers", () => {
     },
     LIMIT_MS,
   );
+
+  test(
+    "who gives up the moderator role in the settings of a room is led out of them",
+    async () => {
+      const own = `/moderators/${(await post(grace.page, "Hello")).userId}`;
+      const opener = grace.page.getByRole("button", { name: "Settings of the room" });
+      const settings = grace.page.getByRole("dialog", { name: "Settings of the room" });
+      const give = settings.getByRole("button", { name: `Take the moderator role: grace_${round}` });
+      await ask(ada.page, "PUT", own, {}, 204);
+      await opener.click();
+      await give.press("Enter");
+      await settings.waitFor({ state: "detached" });
+      await opener.waitFor({ state: "detached" });
+      expect(grace.wrongs).toEqual([]);
+
+      // Of a private room not even its name may be read then.
+      await ask(ada.page, "PUT", own, {}, 204);
+      await ask(ada.page, "PATCH", "", { private: true }, 204);
+      await opener.click();
+      await give.press("Enter");
+      await settings.waitFor({ state: "detached" });
+
+      // Who moderates all of chat stays.
+      await ask(ada.page, "PUT", own, {}, 204);
+      const grant = ["user", "grant", addressOf(`Grace ${round}`), "admin"];
+      expect(await runCommand(grant, { dataDir: join(folder.path, "data") })).toMatchObject({ code: 0 });
+      await grace.page.reload();
+      await opener.click();
+      await give.press("Enter");
+      await give.waitFor({ state: "detached" });
+      await settings.getByText(`grace_${round}, Take the moderator role: Done.`).waitFor();
+      expect(await settings.getByRole("listitem").locator(".person-name").allTextContents()).toEqual([
+        `ada_${round}`,
+      ]);
+      expect([...ada.wrongs, ...grace.wrongs].filter((wrong) => wrong !== FORBIDDEN)).toEqual([]);
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    "while something is taken back the rest waits, and the focus stays with who moved it",
+    async () => {
+      for (const id of [-4, -3, -2, -1]) await ask(ada.page, "PUT", `/bans/${id}`, {}, 204);
+      await ada.page.getByRole("button", { name: "Settings of the room" }).click();
+      const list = ada.page.getByRole("region", { name: "People of this room" });
+      const lift = (guest: string) => list.getByRole("button", { name: `Lift the ban: ${guest}` });
+      const gone = (guest: string) => lift(guest).waitFor({ state: "detached" });
+      const who = list.getByLabel("Who is shown");
+      const people = "**/people?*";
+
+      const act = await held(ada.page, "**/bans/-4");
+      await lift("guest4").press("Enter");
+      await list.locator("li button:disabled").nth(2).waitFor();
+      expect(await list.locator("li button:not(:disabled)").count()).toBe(1);
+      await list.locator("li button[aria-busy=true]:focus").waitFor();
+      act();
+      await gone("guest4");
+      expect(await list.locator("li:focus .person-name").textContent()).toBe("guest3");
+      expect(await list.locator("li button:disabled").count()).toBe(0);
+
+      const reload = await held(ada.page, people);
+      await lift("guest3").press("Enter");
+      await list.getByText("guest3, Lift the ban: Done.").waitFor();
+      await who.focus();
+      reload();
+      await gone("guest3");
+      expect(await list.locator("select:focus").count()).toBe(1);
+
+      await ada.page.route(people, (route) => route.fulfill({ status: 503, body: "{}" }));
+      await lift("guest2").press("Enter");
+      const retry = list.getByRole("button", { name: "Try again" });
+      await retry.waitFor();
+      await ada.page.unroute(people);
+      // What was pressed before the failure moves the focus no more.
+      await retry.press("Enter");
+      await gone("guest2");
+      expect(await list.locator(":focus").count()).toBe(0);
+
+      const late = await held(ada.page, people);
+      await lift("guest1").press("Enter");
+      await list.getByText("guest1, Lift the ban: Done.").waitFor();
+      await who.selectOption("Banned");
+      await ada.page.evaluate("document.activeElement.blur()");
+      late();
+      await list.getByText("Nobody.").waitFor();
+      expect(await list.locator(":focus").count()).toBe(0);
+      const refused =
+        "Failed to load resource: the server responded with a status of 503 (Service Unavailable)";
+      expect(ada.wrongs).toEqual([refused]);
+    },
+    LIMIT_MS,
+  );
+
+  /** Requests to there wait for the function that this gives. */
+  async function held(page: Page, url: string): Promise<() => void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    await page.route(url, async (route) => {
+      await promise;
+      // The page may have given it up meanwhile.
+      await route.continue().catch(() => {});
+    });
+    return resolve;
+  }
 
   test(
     "a long list of people is shown piece by piece to its end",

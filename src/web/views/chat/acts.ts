@@ -46,6 +46,10 @@ export const ACTS: readonly Act[] = [
   { name: "putOut", method: "DELETE", place: "members", isForSelf: true, fits: ({ member }) => member },
 ];
 
+/** Whether somebody who is this in a room moderates it. */
+export const moderates = (you: OneRoom["you"]): boolean =>
+  you === "owner" || you === "moderator" || may("chat.moderate");
+
 const RANKS = { owner: 2, moderator: 1, member: 0 } as const;
 const RANK_OF_ALL = 3;
 

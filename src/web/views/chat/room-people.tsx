@@ -1,5 +1,5 @@
 import { useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { readPeopleOfRoom, STANDINGS } from "../../chat/people-of-room.ts";
 import type { OneRoom, PersonOfRoom } from "../../chat/shapes.ts";
 import { type Key, t } from "../../i18n.ts";
@@ -36,23 +36,29 @@ export function RoomPeople({ roomId, you, version, onChange }: Props) {
   const rows = useRef<HTMLUListElement>(null);
   /** Where a button was pressed that is gone with the next list. */
   const pressedAt = useRef<number | null>(null);
+  const pressed = useSignal<Pressed | null>(null);
   const list = useLoad(`${standing.value} ${most.value} ${version}`, (signal) =>
     readPeopleOfRoom(roomId, { standing: standing.value, most: most.value }, signal),
   );
   const undoing = useAction(async (person: PersonOfRoom, act: Act, index: number) => {
+    pressed.value = { personId: person.id, act };
     done.value = null;
     await actUpon(roomId, person.id, act);
     done.value = `${person.username}, ${t(act.name)}: ${t("done")}`;
     pressedAt.current = index;
     onChange();
   });
-  useEffect(() => {
-    if (pressedAt.current === null) return;
-    const children = rows.current?.children;
-    const next = children?.item(Math.min(pressedAt.current, children.length - 1));
+  useLayoutEffect(() => {
+    const index = pressedAt.current;
     pressedAt.current = null;
+    if (index === null || list.failure !== null) return;
+    const focused = document.activeElement;
+    // Whoever went elsewhere meanwhile stays there.
+    if (focused !== document.body && rows.current?.contains(focused) !== true) return;
+    const children = rows.current?.children;
+    const next = children?.item(Math.min(index, children.length - 1));
     (next instanceof HTMLElement ? next : heading.current)?.focus();
-  }, [list.data]);
+  }, [list.data, list.failure]);
   return (
     <section class="form" aria-labelledby="people-of-room">
       <h3 id="people-of-room" ref={heading} tabIndex={-1}>
@@ -64,6 +70,7 @@ export function RoomPeople({ roomId, you, version, onChange }: Props) {
         options={[["", t("all")], ...STANDINGS.map((one) => [one, t(NAMES[one])] as const)]}
         onChange={(value) => {
           done.value = null;
+          pressedAt.current = null;
           most.value = SHOWN;
           standing.value = STANDINGS.find((one) => one === value) ?? null;
         }}
@@ -93,7 +100,12 @@ export function RoomPeople({ roomId, you, version, onChange }: Props) {
                       <Standing of={person} />
                     </p>
                   </div>
-                  <Undoing person={person} you={you} undo={(act) => void undoing.run(person, act, index)} />
+                  <Undoing
+                    person={person}
+                    you={you}
+                    running={undoing.isRunning ? pressed.value : null}
+                    undo={(act) => void undoing.run(person, act, index)}
+                  />
                 </li>
               ))}
             </ul>
@@ -115,15 +127,20 @@ export function RoomPeople({ roomId, you, version, onChange }: Props) {
   );
 }
 
+type Pressed = { readonly personId: number; readonly act: Act };
+
 type UndoingProps = {
   readonly person: PersonOfRoom;
   readonly you: OneRoom["you"];
+  /** What is being done to anybody of the list. */
+  readonly running: Pressed | null;
   readonly undo: (act: Act) => void;
 };
 
-function Undoing({ person, you, undo }: UndoingProps) {
+function Undoing({ person, you, running, undo }: UndoingProps) {
   const acts = actsUpon(person, you).filter(({ method }) => method === "DELETE");
   if (acts.length === 0) return null;
+  const isPressed = (act: Act) => running?.personId === person.id && running.act === act;
   return (
     <span class="inline push acts">
       {acts.map((act) => (
@@ -132,6 +149,9 @@ function Undoing({ person, you, undo }: UndoingProps) {
           type="button"
           class="small"
           aria-label={`${t(act.name)}: ${person.username}`}
+          // One that is disabled would lose the focus.
+          aria-busy={isPressed(act)}
+          disabled={running !== null && !isPressed(act)}
           onClick={() => undo(act)}
         >
           {t(act.name)}

@@ -1,5 +1,6 @@
 import { useSignal } from "@preact/signals";
-import { call, get } from "../../api.ts";
+import { useEffect } from "preact/hooks";
+import { call, Failure, get } from "../../api.ts";
 import { readRooms } from "../../chat/rooms.ts";
 import type { OneRoom } from "../../chat/shapes.ts";
 import { findPerson } from "../../find-person.ts";
@@ -10,6 +11,7 @@ import type { Person } from "../../shapes.ts";
 import { Confirm } from "../../ui/dialog.tsx";
 import { Field, Form, Select, textOf } from "../../ui/form.tsx";
 import { Shown } from "../../ui/parts.tsx";
+import { moderates } from "./acts.ts";
 import { Moderation } from "./moderation.tsx";
 import { RoomPeople } from "./room-people.tsx";
 
@@ -19,19 +21,31 @@ type Props = { readonly roomId: string; readonly onDone: () => void };
 
 /** A room as it is, and its people, for who moderates it. */
 export function RoomSettings({ roomId, onDone }: Props) {
-  const room = useLoad(roomId, (signal) => get<OneRoom>(`/ws/rooms/${roomId}`, signal));
-  const version = useSignal(0);
+  const asked = useSignal(0);
+  // Its people are read after it, and only by who still moderates it.
+  const room = useLoad(`${roomId} ${asked.value}`, async (signal) => {
+    const version = asked.value;
+    return { version, told: await get<OneRoom>(`/ws/rooms/${roomId}`, signal) };
+  });
   const isDeleting = useSignal(false);
   const found = useSignal<Person | null>(null);
   const changed = () => {
-    version.value += 1;
+    asked.value += 1;
   };
+  const { data, failure } = room;
+  // Who gave up what let them into a private room is refused the room itself.
+  const isShutOut = failure instanceof Failure && failure.status === 403;
+  const isOver = data !== null && (isShutOut || !moderates(data.told.you));
+  useEffect(() => {
+    if (isOver) onDone();
+  }, [isOver, onDone]);
+  if (isOver) return null;
   return (
     <Shown of={room} lines={8}>
-      {(told) => (
+      {({ told, version }) => (
         <>
           <RoomForm room={told} onDone={onDone} />
-          <RoomPeople roomId={roomId} you={told.you} version={version.value} onChange={changed} />
+          <RoomPeople roomId={roomId} you={told.you} version={version} onChange={changed} />
           <h3>{t("roomPeople")}</h3>
           <p class="muted small">{t("roomPeopleText")}</p>
           <Form
@@ -53,7 +67,7 @@ export function RoomSettings({ roomId, onDone }: Props) {
                 roomId={roomId}
                 person={{ id: found.value.id, username: found.value.login }}
                 you={told.you}
-                version={version.value}
+                version={version}
                 onChange={changed}
               />
             </section>

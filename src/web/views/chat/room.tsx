@@ -4,11 +4,12 @@ import { connectRoom, type RoomConnection } from "../../chat/connection.ts";
 import { rooms } from "../../chat/rooms.ts";
 import type { ChatUser } from "../../chat/shapes.ts";
 import { t } from "../../i18n.ts";
-import { account, may } from "../../session.ts";
+import { account } from "../../session.ts";
 import { Dialog } from "../../ui/dialog.tsx";
 import { FailureNote } from "../../ui/failure.tsx";
 import { Icon } from "../../ui/icon.tsx";
 import { Empty, Loading } from "../../ui/parts.tsx";
+import { moderates } from "./acts.ts";
 import { Composer } from "./composer.tsx";
 import { Messages } from "./messages.tsx";
 import { Moderation } from "./moderation.tsx";
@@ -58,7 +59,7 @@ function Connected({ connection, own }: { readonly connection: RoomConnection; r
   const version = useSignal(0);
   const room = rooms.value?.find((one) => String(one.id) === connection.id);
   const name = room?.name ?? connection.name.value ?? connection.id;
-  const moderates = room?.you === "owner" || room?.you === "moderator" || may("chat.moderate");
+  const isModerator = moderates(room?.you ?? null);
   const state = connection.state.value;
   const close = () => {
     asked.value = null;
@@ -91,7 +92,7 @@ function Connected({ connection, own }: { readonly connection: RoomConnection; r
             <span class="sr-only">{t("people")}</span>
             {connection.members.value.length}
           </button>
-          {moderates && (
+          {isModerator && (
             <button
               type="button"
               class="plain icon-only"
@@ -127,17 +128,17 @@ function Connected({ connection, own }: { readonly connection: RoomConnection; r
       ) : (
         <div class="room-body">
           <div class="room-talk">
-            <Messages connection={connection} own={own} moderates={moderates} />
+            <Messages connection={connection} own={own} moderates={isModerator} />
             <Composer connection={connection} />
           </div>
           <aside class="room-people" aria-label={t("people")}>
-            <People members={connection.members.value} own={own} onModerate={moderates ? moderate : null} />
+            <People members={connection.members.value} own={own} onModerate={isModerator ? moderate : null} />
           </aside>
         </div>
       )}
       {asked.value?.what === "people" && (
         <Dialog title={t("people")} onClose={close}>
-          <People members={connection.members.value} own={own} onModerate={moderates ? moderate : null} />
+          <People members={connection.members.value} own={own} onModerate={isModerator ? moderate : null} />
         </Dialog>
       )}
       {asked.value?.what === "settings" && (
