@@ -17,6 +17,7 @@ import {
   NOW,
   PASSWORD,
   refusal,
+  settled,
   signIn,
   tokenIn,
   UUID,
@@ -98,7 +99,7 @@ describe("the document's examples", () => {
     const asked = await post("/api/auth/forgot-password", { email: example.email });
     expect(asked.status).toBe(200);
     expect(asked.body).toEqual({ message: "Password reset email sent", email: example.email });
-    await Bun.sleep(30);
+    await settled();
     const answer = await reset(tokenIn((await delivered(app))[0]));
     expect(answer.status).toBe(200);
     expect(answer.body).toEqual({
@@ -505,7 +506,7 @@ describe("a forgotten password", () => {
     ] as const) {
       const answer = await post("/api/auth/forgot-password", { email });
       expect([answer.status, answer.body]).toEqual([200, { message: "Password reset email sent", email }]);
-      await Bun.sleep(30);
+      await settled();
       expect([email, (await delivered(app)).length]).toEqual([email, mailed]);
     }
   });
@@ -535,7 +536,7 @@ describe("a forgotten password", () => {
     await Promise.all(
       Array.from({ length: 10 }, () => post("/api/auth/forgot-password", { email: example.email })),
     );
-    await Bun.sleep(30);
+    await settled();
     expect(await delivered(app)).toHaveLength(1);
     app.now += MINUTE_MS - 1;
     expect(await forgot(app, example.email)).toHaveLength(0);
@@ -569,7 +570,7 @@ describe("a forgotten password", () => {
     await member(app, "user");
     await delivered(app);
     await post("/api/auth/forgot-password", { email: example.email });
-    await Bun.sleep(30);
+    await settled();
     const waiting = JSON.stringify(await app.core.db.select().from(mails));
     const token = tokenIn((await delivered(app))[0]);
     expect(Buffer.from(token, "base64url")).toHaveLength(32);

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { type Call, startTestApp, type TestApp } from "../support/app.ts";
 import { statsUser } from "../support/people.ts";
-import { auditRows, me, member, must, NOW, PASSWORD, refusal, signIn, UUID } from "./people.ts";
+import { auditRows, me, member, must, NOW, PASSWORD, refusal, settled, signIn, UUID } from "./people.ts";
 
 let app: TestApp;
 beforeEach(async () => {
@@ -73,7 +73,7 @@ describe("the list of sessions", () => {
 
     app.now += 61_000;
     must(await me(app, first.token), 200);
-    await Bun.sleep(20);
+    await settled();
     expect(await ids(second.token)).toEqual([first.token, second.token, playing].map(idOf));
     const { data } = await list(playing);
     expect(data.map((row: { current: boolean }) => row.current)).toEqual([false, false, true]);
